@@ -1,0 +1,77 @@
+// The direction table of docs/architecture.md, as rules. A change here is a change of the table and of its ADR.
+const npm = (names) => `^node_modules/(${names.join('|')})(/|$)`;
+
+/** What each folder may import of the project's own folders (besides itself). */
+const own = {
+  domain: [],
+  workflows: ['domain'],
+  activities: ['domain', 'composio', 'model', 'db', 'workflows/messages\\.ts'],
+  composio: ['domain'],
+  model: ['domain'],
+  db: ['domain'],
+  config: ['domain'],
+  api: ['domain', 'composio', 'db', 'config', 'workflows/messages\\.ts'],
+};
+const npmOf = {
+  domain: ['zod'],
+  workflows: ['@temporalio/workflow', '@temporalio/common'],
+  activities: ['@temporalio/activity', '@temporalio/client', '@temporalio/common', 'standardwebhooks', 'zod'],
+  composio: ['composio-core', 'axios', 'ajv', 'zod'],
+  model: ['openai', 'zod'],
+  db: ['kysely', 'pg', '@types/pg'],
+  config: ['zod', '@temporalio/envconfig', '@temporalio/client', '@temporalio/common'],
+  api: ['express', '@types/express', '@types/express-serve-static-core', '@types/serve-static', 'helmet', 'pino', 'pino-http', 'zod', 'zod-openapi', '@temporalio/client', '@temporalio/common', 'prom-client', 'close-with-grace', 'swagger-ui-dist'],
+};
+
+const folderRules = Object.entries(own).map(([folder, allowed]) => ({
+  name: `${folder}-own`,
+  comment: `${folder}/ may import only: ${['itself', ...allowed].join(', ')}`,
+  severity: 'error',
+  from: { path: `^${folder}/`, pathNot: '/main\\.ts$|^db/migrate\\.ts$' },
+  to: {
+    path: '^(domain|workflows|activities|composio|model|db|config|api|worker|sandbox|bench|test|scripts|console)/',
+    pathNot: `^(${[folder, ...allowed].map((f) => (f.endsWith('.ts') ? f : `${f}/`)).join('|')})`,
+  },
+}));
+
+const npmRules = Object.entries(npmOf).map(([folder, names]) => ({
+  name: `${folder}-npm`,
+  comment: `${folder}/ owns only: ${names.join(', ')}`,
+  severity: 'error',
+  from: { path: `^${folder}/`, pathNot: '/main\\.ts$|^db/migrate\\.ts$' },
+  to: { dependencyTypes: ['npm', 'npm-dev', 'npm-peer', 'npm-optional'], pathNot: npm(names) },
+}));
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    ...folderRules,
+    ...npmRules,
+    {
+      name: 'pure-folders-no-node',
+      comment: 'domain/ and workflows/ are deterministic: no node built-ins',
+      severity: 'error',
+      from: { path: '^(domain|workflows)/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'production-no-sandbox',
+      severity: 'error',
+      from: { path: '^(domain|workflows|activities|composio|model|db|config|api|worker)/' },
+      to: { path: '^(sandbox|bench|test|scripts)/' },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(node_modules|dist|\\.bellhop|docs)/|^\\.' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
