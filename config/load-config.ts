@@ -1,0 +1,145 @@
+/** The environment as one frozen object. Called only by main files; nothing else in the project reads the environment. */
+import { ConfigError } from './config-error.ts';
+import type { Environment, ProcessName } from './schema.ts';
+import { environmentSchema, REQUIRED } from './schema.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Durations are milliseconds. A text that this process does not need and that is not set is empty; what is optional is null. */
+export type Config = {
+  readonly http: { readonly port: number; readonly publicUrl: string; readonly metricsPort: number | null };
+  readonly worker: { readonly metricsPort: number | null; readonly workflowBundlePath: string | null };
+  readonly temporal: { readonly taskQueue: string };
+  readonly database: { readonly url: string };
+  readonly composio: {
+    readonly sdk: Environment['COMPOSIO_SDK'];
+    readonly apiKey: string;
+    readonly baseUrl: string;
+    readonly webhookSecret: string | null;
+    readonly requestsPerMinute: number;
+    /** App → auth config id, for the apps that the operator has named. */
+    readonly authConfigs: ReadonlyMap<string, string>;
+  };
+  readonly model: { readonly apiKey: string; readonly baseUrl: string; readonly model: string };
+  /** The bootstrap key of the HTTP API, scope `admin`. */
+  readonly bellhopKey: string;
+  readonly notices: {
+    readonly webhook: { readonly url: string; readonly secret: string } | null;
+    readonly mail: { readonly smtpUrl: string; readonly from: string } | null;
+  };
+  readonly connect: {
+    readonly verifierUrl: string | null;
+    readonly returnUrls: readonly string[];
+    readonly pollIntervalMs: number;
+    readonly callbackGraceMs: number;
+    readonly timeoutMs: number;
+  };
+  readonly audit: { readonly cron: string };
+  readonly log: { readonly level: Environment['LOG_LEVEL'] };
+  readonly sandbox: {
+    readonly dataDir: string;
+    readonly composioPort: number | null;
+    readonly modelPort: number | null;
+  };
+  /** Test aid: switches one safety off, so that the tests which hold it can be seen to fail. */
+  readonly sabotage: Environment['SABOTAGE'] | null;
+};
+
+/** @throws ConfigError that lists everything that is missing or not understood, at once. */
+export function loadConfig(env: Env, process: ProcessName): Config {
+  const set = Object.fromEntries(
+    Object.entries(env).filter(([, text]) => text !== undefined && text.trim() !== ''),
+  );
+  const missing = REQUIRED[process]
+    .filter((name) => set[name] === undefined)
+    .map((name) => `${name} is not set; the ${process} process needs it`);
+  const parsed = environmentSchema.safeParse(set);
+  if (!parsed.success) {
+    throw new ConfigError([
+      ...missing,
+      ...parsed.error.issues.map((i) => `${i.path.join('.')} ${reason(i)}`),
+    ]);
+  }
+  const problems = [...missing, ...findContradictions(parsed.data)];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return freeze(toConfig(parsed.data));
+}
+
+function reason(issue: { code: string; message: string; values?: unknown }): string {
+  return issue.code === 'invalid_value' && Array.isArray(issue.values)
+    ? `must be one of ${issue.values.join(', ')}`
+    : issue.message;
+}
+
+function findContradictions(env: Environment): string[] {
+  const problems: string[] = [];
+  if (env.BELLHOP_WEBHOOK_URL && !env.BELLHOP_WEBHOOK_SECRET) {
+    problems.push('BELLHOP_WEBHOOK_SECRET is not set; notices to BELLHOP_WEBHOOK_URL are signed with it');
+  }
+  if (env.SMTP_URL && !env.MAIL_FROM)
+    problems.push('MAIL_FROM is not set; mail through SMTP_URL is sent from it');
+  if (env.SABOTAGE && env.NODE_ENV === 'production') {
+    problems.push('SABOTAGE is set; it switches a safety off and is refused with NODE_ENV=production');
+  }
+  return problems;
+}
+
+function toConfig(env: Environment): Config {
+  return {
+    http: {
+      port: env.PORT,
+      publicUrl: env.PUBLIC_URL ?? `http://localhost:${env.PORT}`,
+      metricsPort: env.METRICS_PORT ?? null,
+    },
+    worker: {
+      metricsPort: env.WORKER_METRICS_PORT ?? null,
+      workflowBundlePath: env.BELLHOP_WORKFLOW_BUNDLE ?? null,
+    },
+    temporal: { taskQueue: env.TEMPORAL_TASK_QUEUE },
+    database: { url: env.DATABASE_URL ?? '' },
+    composio: {
+      sdk: env.COMPOSIO_SDK,
+      apiKey: env.COMPOSIO_API_KEY ?? '',
+      baseUrl: env.COMPOSIO_BASE_URL,
+      webhookSecret: env.COMPOSIO_WEBHOOK_SECRET ?? null,
+      requestsPerMinute: env.COMPOSIO_REQUESTS_PER_MINUTE,
+      authConfigs: env.COMPOSIO_AUTH_CONFIGS ?? new Map<string, string>(),
+    },
+    model: { apiKey: env.OPENAI_API_KEY ?? '', baseUrl: env.OPENAI_BASE_URL, model: env.OPENAI_MODEL },
+    bellhopKey: env.BELLHOP_API_KEY ?? '',
+    notices: toNotices(env),
+    connect: {
+      verifierUrl: env.BELLHOP_VERIFIER_URL ?? null,
+      returnUrls: env.BELLHOP_RETURN_URLS ?? [],
+      pollIntervalMs: env.CONNECT_POLL_INTERVAL,
+      callbackGraceMs: env.CONNECT_CALLBACK_GRACE,
+      timeoutMs: env.CONNECT_TIMEOUT,
+    },
+    audit: { cron: env.AUDIT_CRON },
+    log: { level: env.LOG_LEVEL },
+    sandbox: {
+      dataDir: env.BELLHOP_DATA_DIR,
+      composioPort: env.COMPOSIO_SANDBOX_PORT ?? null,
+      modelPort: env.MODEL_SANDBOX_PORT ?? null,
+    },
+    sabotage: env.SABOTAGE ?? null,
+  };
+}
+
+function toNotices(env: Environment): Config['notices'] {
+  return {
+    webhook:
+      env.BELLHOP_WEBHOOK_URL && env.BELLHOP_WEBHOOK_SECRET
+        ? { url: env.BELLHOP_WEBHOOK_URL, secret: env.BELLHOP_WEBHOOK_SECRET }
+        : null,
+    mail: env.SMTP_URL && env.MAIL_FROM ? { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM } : null,
+  };
+}
+
+/** Freezes the object and every plain object and list inside it. */
+function freeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (inner !== null && typeof inner === 'object' && !(inner instanceof Map)) freeze(inner as object);
+  }
+  return Object.freeze(value);
+}

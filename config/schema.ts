@@ -1,0 +1,70 @@
+/**
+ * Every environment variable that Bellhop reads itself, with its default. Temporal's own are in temporal.ts.
+ * .env.example lists the same names; a test holds the two equal. An empty variable counts as unset.
+ */
+import { z } from 'zod';
+import * as value from './values.ts';
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export const variables = {
+  PORT: value.port().default(8080),
+  PUBLIC_URL: value.origin().optional(),
+  METRICS_PORT: value.port().optional(),
+  WORKER_METRICS_PORT: value.port().optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+
+  DATABASE_URL: value.url('postgres:', 'postgresql:').optional(),
+
+  TEMPORAL_TASK_QUEUE: z.string().max(200).default('bellhop'),
+  BELLHOP_WORKFLOW_BUNDLE: z.string().optional(),
+
+  COMPOSIO_API_KEY: value.apiKey().optional(),
+  COMPOSIO_BASE_URL: value.url('http:', 'https:').default('https://backend.composio.dev'),
+  COMPOSIO_WEBHOOK_SECRET: z.string().optional(),
+  // Composio's smallest plan: 2,000 requests a minute for the whole organisation.
+  COMPOSIO_REQUESTS_PER_MINUTE: value.positiveInteger().default(2000),
+  COMPOSIO_AUTH_CONFIGS: value.authConfigs().optional(),
+  COMPOSIO_SDK: z.enum(['composio-core']).default('composio-core'),
+
+  OPENAI_API_KEY: value.apiKey().optional(),
+  OPENAI_BASE_URL: value.url('http:', 'https:').default('https://api.openai.com/v1'),
+  OPENAI_MODEL: z.string().max(200).default('gpt-5-mini'),
+
+  BELLHOP_API_KEY: value.apiKey().optional(),
+
+  BELLHOP_WEBHOOK_URL: value.url('http:', 'https:').optional(),
+  BELLHOP_WEBHOOK_SECRET: value.webhookSecret().optional(),
+  SMTP_URL: value.url('smtp:', 'smtps:').optional(),
+  MAIL_FROM: z.string().optional(),
+
+  BELLHOP_VERIFIER_URL: value.url('http:', 'https:').optional(),
+  BELLHOP_RETURN_URLS: value.urlList().optional(),
+  CONNECT_POLL_INTERVAL: value.duration().default(15_000),
+  CONNECT_CALLBACK_GRACE: value.duration().default(60_000),
+  CONNECT_TIMEOUT: value.duration().default(7 * 86_400_000),
+
+  // Four times a day: a whole audit costs users/100 Composio requests, and the webhook is the fast path.
+  AUDIT_CRON: value.cron().default('0 */6 * * *'),
+
+  BELLHOP_DATA_DIR: z.string().default('.bellhop'),
+  COMPOSIO_SANDBOX_PORT: value.port().optional(),
+  MODEL_SANDBOX_PORT: value.port().optional(),
+
+  SABOTAGE: z.enum(['skip-scope', 'skip-ledger']).optional(),
+  NODE_ENV: z.string().optional(),
+} as const;
+
+export const environmentSchema = z.object(variables);
+export type Environment = z.infer<typeof environmentSchema>;
+export type VariableName = keyof typeof variables;
+
+export const PROCESS_NAMES = ['api', 'worker', 'migrate'] as const;
+export type ProcessName = (typeof PROCESS_NAMES)[number];
+
+/** What a process cannot do its work without. */
+export const REQUIRED: Readonly<Record<ProcessName, readonly VariableName[]>> = {
+  api: ['DATABASE_URL', 'COMPOSIO_API_KEY', 'BELLHOP_API_KEY'],
+  worker: ['DATABASE_URL', 'COMPOSIO_API_KEY', 'OPENAI_API_KEY'],
+  migrate: ['DATABASE_URL'],
+};

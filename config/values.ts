@@ -1,0 +1,91 @@
+/** How the text of one environment variable becomes a value. Messages never repeat the value: it may be a secret. */
+import { z } from 'zod';
+import { parseDuration } from '../domain/duration.ts';
+
+/** 0 lets the system choose, which tests use. */
+export const port = () =>
+  z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a port number')
+    .transform(Number)
+    .refine((n) => n <= 65_535, 'must be a port number');
+
+export const positiveInteger = () =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'must be a positive whole number')
+    .transform(Number);
+
+/** Milliseconds of `500ms`, `15s`, `30m`, `24h`, `7d`. */
+export const duration = () =>
+  z.string().transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms !== null && ms > 0) return ms;
+    context.addIssue({ code: 'custom', message: 'must be a duration such as 15s, 30m or 7d' });
+    return z.NEVER;
+  });
+
+export function parseUrl(text: string, protocols: readonly string[]): URL | null {
+  const url = URL.parse(text);
+  return url && protocols.includes(url.protocol) ? url : null;
+}
+
+/** An absolute URL of one of these protocols, as it was written, without a trailing slash. */
+export const url = (...protocols: readonly string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => parseUrl(text, protocols) !== null,
+      `must be a URL starting with ${protocols.join('// or ')}//`,
+    )
+    .transform((text) => text.replace(/\/+$/, ''));
+
+/** `https://host[:port]`: cookies and redirects are made for a whole origin, so a path would be misleading. */
+export const origin = () =>
+  z.string().transform((text, context) => {
+    const parsed = parseUrl(text, ['http:', 'https:']);
+    if (parsed && parsed.pathname === '/' && !parsed.search && !parsed.hash && !parsed.username)
+      return parsed.origin;
+    context.addIssue({ code: 'custom', message: 'must be an http(s) origin without a path' });
+    return z.NEVER;
+  });
+
+/** Comma separated absolute URLs, each kept exactly as written, because return URLs are compared exactly. */
+export const urlList = () =>
+  z.string().transform((text, context) => {
+    const urls = text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+    if (urls.every((part) => parseUrl(part, ['http:', 'https:']) !== null)) return urls;
+    context.addIssue({ code: 'custom', message: 'must be a comma separated list of absolute http(s) URLs' });
+    return z.NEVER;
+  });
+
+/** `slack=ac_1,gmail=ac_2` → app to auth config id. Apps are lower case; naming one twice is a mistake, not a choice. */
+export const authConfigs = () =>
+  z.string().transform((text, context) => {
+    const map = new Map<string, string>();
+    for (const part of text.split(',').map((piece) => piece.trim())) {
+      if (part === '') continue;
+      const match = /^([A-Za-z0-9_-]+)\s*=\s*([A-Za-z0-9_-]+)$/.exec(part);
+      const app = match?.[1]?.toLowerCase();
+      if (!app || !match?.[2] || map.has(app)) {
+        context.addIssue({ code: 'custom', message: 'must be like slack=ac_1,gmail=ac_2, each app once' });
+        return z.NEVER;
+      }
+      map.set(app, match[2]);
+    }
+    return map;
+  });
+
+/** A Standard Webhooks secret: base64, with or without its `whsec_` prefix. */
+export const webhookSecret = () =>
+  z.string().regex(/^(whsec_)?[A-Za-z0-9+/]+={0,2}$/, 'must be base64, with or without the prefix whsec_');
+
+/** A key that fits an HTTP header. */
+export const apiKey = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
+
+/** Five to seven cron fields, or one of the @-forms that Temporal knows. */
+export const cron = () =>
+  z.string().regex(/^(@\S+( \S+)?|\S+( +\S+){4,6})$/, 'must be a cron expression such as 0 */6 * * *');
