@@ -1,0 +1,29 @@
+/** Brings a database to the newest schema. Safe when several start at once: kysely holds an advisory lock per database. */
+import { Kysely, PostgresDialect } from 'kysely';
+import { type Migration, Migrator } from 'kysely/migration';
+import pg from 'pg';
+import * as first from './migrations/0001-first.ts';
+import { ensureRoles } from './roles.ts';
+
+/** In order; names never change after they landed. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-first': first };
+
+/** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */
+export async function migrateToLatest(url: string): Promise<readonly string[]> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    await ensureRoles(client);
+  } finally {
+    await client.end();
+  }
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 2 }) }) });
+  try {
+    const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
+    const { error, results } = await migrator.migrateToLatest();
+    if (error) throw error;
+    return (results ?? []).map((result) => result.migrationName);
+  } finally {
+    await db.destroy();
+  }
+}

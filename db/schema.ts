@@ -1,0 +1,251 @@
+/** The tables as kysely sees them. Columns are spelled as in SQL; each table's own file maps rows to domain objects. */
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { Json, JsonObject } from '../domain/json.ts';
+import type { RunLimits } from '../domain/limits.ts';
+import type {
+  AttemptStatus,
+  AuditMode,
+  AuditStatus,
+  ConnectionStatus,
+  FlowStatus,
+  GateReason,
+  NoticeType,
+  RunErrorCode,
+  RunEventType,
+  RunStatus,
+  ToolCallStatus,
+} from '../domain/statuses.ts';
+
+type Instant = ColumnType<Date, Date | string, Date | string>;
+type InstantNow = ColumnType<Date, Date | string | undefined, Date | string>;
+type NullableInstant = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+
+export interface Schema {
+  users: UsersTable;
+  connections: ConnectionsTable;
+  connection_flows: ConnectionFlowsTable;
+  connection_attempts: ConnectionAttemptsTable;
+  flow_waiters: FlowWaitersTable;
+  connection_episodes: ConnectionEpisodesTable;
+  threads: ThreadsTable;
+  runs: RunsTable;
+  messages: MessagesTable;
+  tool_calls: ToolCallsTable;
+  run_events: RunEventsTable;
+  audits: AuditsTable;
+  notices: NoticesTable;
+  deliveries: DeliveriesTable;
+  idempotency_keys: IdempotencyKeysTable;
+}
+
+export interface UsersTable {
+  user_id: string;
+  email: string | null;
+  display_name: string | null;
+  metadata: JSONColumnType<JsonObject>;
+  created_at: InstantNow;
+  updated_at: InstantNow;
+}
+export interface ConnectionsTable {
+  user_id: string;
+  account_id: string;
+  app: string;
+  status: ConnectionStatus;
+  status_reason: string | null;
+  disabled: boolean;
+  /** The flow of ours that opened it; null when it was made elsewhere. */
+  flow_id: string | null;
+  verified_at: NullableInstant;
+  connected_at: NullableInstant;
+  last_checked_at: InstantNow;
+}
+export interface ConnectionFlowsTable {
+  id: string;
+  user_id: string;
+  app: string;
+  app_name: string;
+  status: Generated<FlowStatus>;
+  reason: string | null;
+  reconnect: Generated<boolean>;
+  return_url: string | null;
+  token: string;
+  account_id: string | null;
+  created_at: InstantNow;
+  expires_at: Instant;
+  ended_at: NullableInstant;
+  last_go_at: NullableInstant;
+  workflow_started_at: NullableInstant;
+}
+export interface ConnectionAttemptsTable {
+  id: string;
+  flow_id: string;
+  user_id: string;
+  app: string;
+  state_hash: Buffer;
+  cookie_hash: Buffer;
+  account_id: string | null;
+  status: Generated<AttemptStatus>;
+  reason: string | null;
+  created_at: InstantNow;
+  expires_at: Instant;
+  /** When polling first saw the account ACTIVE without a callback. */
+  active_seen_at: NullableInstant;
+  /** How the consent was accepted: `callback`, `poll` or `confirm`. */
+  accepted_by: string | null;
+  code_hash: Buffer | null;
+  /** The account was deleted at Composio, so it needs no more care. */
+  cleaned_at: NullableInstant;
+}
+export interface FlowWaitersTable {
+  flow_id: string;
+  run_id: string;
+  user_id: string;
+  app: string;
+  reason: GateReason;
+  /** `waiting`: to be woken; `told`: the run ended at the gate; `woken`: done with. */
+  state: Generated<'waiting' | 'told' | 'woken'>;
+  created_at: InstantNow;
+}
+export interface ConnectionEpisodesTable {
+  id: string;
+  user_id: string;
+  app: string;
+  account_id: string;
+  status: ConnectionStatus;
+  opened_at: InstantNow;
+  closed_at: NullableInstant;
+}
+export interface ThreadsTable {
+  user_id: string;
+  id: string;
+  active_run_id: string | null;
+  created_at: InstantNow;
+}
+export type ApprovalPolicy = { readonly require: 'none' | 'writes' | readonly string[]; readonly timeoutMs: number };
+export interface RunsTable {
+  id: string;
+  user_id: string;
+  thread_id: string;
+  status: Generated<RunStatus>;
+  task: string;
+  instructions: string | null;
+  model: string | null;
+  tools: string[];
+  apps: Generated<string[]>;
+  on_missing_connection: 'wait' | 'fail';
+  connect_timeout_ms: number;
+  approvals: JSONColumnType<ApprovalPolicy>;
+  on_unknown_outcome: 'continue' | 'wait';
+  limits: JSONColumnType<RunLimits>;
+  metadata: JSONColumnType<JsonObject>;
+  output: string | null;
+  error_code: RunErrorCode | null;
+  error_message: string | null;
+  model_calls: Generated<number>;
+  tool_calls: Generated<number>;
+  input_tokens: Generated<number>;
+  output_tokens: Generated<number>;
+  last_event_seq: Generated<number>;
+  cancel_requested_at: NullableInstant;
+  /** When the workflow first ran; null while it is only accepted. */
+  started_at: NullableInstant;
+  created_at: InstantNow;
+  updated_at: InstantNow;
+  finished_at: NullableInstant;
+}
+export interface MessagesTable {
+  run_id: string;
+  /** Turn of the assistant message; 0 is the user's task. */
+  turn: number;
+  user_id: string;
+  role: 'user' | 'assistant';
+  content: string | null;
+  /** Ids of the tool calls that this assistant message made. */
+  tool_call_ids: string[];
+  input_tokens: Generated<number>;
+  output_tokens: Generated<number>;
+  created_at: InstantNow;
+}
+export interface ToolCallsTable {
+  run_id: string;
+  id: string;
+  user_id: string;
+  turn: number;
+  position: number;
+  tool: string;
+  app: string | null;
+  is_write: boolean;
+  /** The arguments as the model wrote them: JSON text, perhaps malformed. */
+  arguments: string;
+  /** SHA-256 of tool, canonical arguments and account, hex; set when the call starts. */
+  digest: string | null;
+  account_id: string | null;
+  status: Generated<ToolCallStatus>;
+  attempts: Generated<number>;
+  /** When the newest request was about to leave, by the database's clock. */
+  started_at: NullableInstant;
+  /** Until when that request may still have an effect. */
+  deadline_at: NullableInstant;
+  finished_at: NullableInstant;
+  result: ColumnType<Json | null, string | null | undefined, string | null>;
+  error: string | null;
+  log_id: string | null;
+}
+export interface RunEventsTable {
+  run_id: string;
+  seq: number;
+  user_id: string;
+  type: RunEventType;
+  at: InstantNow;
+  data: JSONColumnType<JsonObject>;
+}
+export interface AuditsTable {
+  id: string;
+  mode: AuditMode;
+  status: Generated<AuditStatus>;
+  workflow_id: string;
+  cursor: string | null;
+  users_scanned: Generated<number>;
+  broken: Generated<number>;
+  notified: Generated<number>;
+  skipped: Generated<number>;
+  composio_requests: Generated<number>;
+  error: string | null;
+  started_at: InstantNow;
+  finished_at: NullableInstant;
+}
+export interface NoticesTable {
+  id: string;
+  user_id: string;
+  type: NoticeType;
+  /** One notice per key, whoever writes it first. */
+  dedupe_key: string;
+  app: string | null;
+  flow_id: string | null;
+  run_id: string | null;
+  data: JSONColumnType<JsonObject>;
+  created_at: InstantNow;
+}
+export interface DeliveriesTable {
+  id: string;
+  notice_id: string;
+  user_id: string;
+  channel: 'webhook' | 'mail';
+  status: Generated<'pending' | 'delivered' | 'failed' | 'skipped'>;
+  attempts: Generated<number>;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: InstantNow;
+  updated_at: InstantNow;
+  delivered_at: NullableInstant;
+}
+export interface IdempotencyKeysTable {
+  /** Whose API key. */
+  owner: string;
+  key: string;
+  body_digest: string;
+  run_id: string;
+  created_at: InstantNow;
+  /** Null while the run is still being accepted. */
+  accepted_at: NullableInstant;
+}
