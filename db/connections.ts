@@ -1,0 +1,115 @@
+/** What was last seen of a user's connected accounts. Composio decides; these rows tell when it cannot be asked. */
+import { sql } from 'kysely';
+import type { AccountKnowledge, ConnectedAccount } from '../domain/gate.ts';
+import type { ConnectionStatus } from '../domain/statuses.ts';
+import type { AnyTx, UserTx } from './scope.ts';
+
+export type StoredConnection = {
+  readonly accountId: string;
+  readonly app: string;
+  readonly status: ConnectionStatus;
+  readonly statusReason: string | null;
+  readonly disabled: boolean;
+  readonly flowId: string | null;
+  readonly verifiedAt: Date | null;
+  readonly connectedAt: Date | null;
+  readonly lastCheckedAt: Date;
+};
+
+/** Records what Composio just showed. `connected_at` is when the account was first seen ACTIVE, or made if it was so at first sight. */
+export async function recordConnections(tx: AnyTx, userId: string, accounts: readonly ConnectedAccount[]): Promise<void> {
+  if (accounts.length === 0) return;
+  await tx
+    .insertInto('connections')
+    .values(
+      accounts.map((account) => ({
+        user_id: userId,
+        account_id: account.id,
+        app: account.app,
+        status: account.status,
+        status_reason: account.statusReason,
+        disabled: account.disabled,
+        flow_id: null,
+        connected_at: account.status === 'ACTIVE' ? account.createdAt : null,
+      })),
+    )
+    .onConflict((oc) =>
+      oc.columns(['user_id', 'account_id']).doUpdateSet({
+        status: sql<ConnectionStatus>`excluded.status`,
+        status_reason: sql<string | null>`excluded.status_reason`,
+        disabled: sql<boolean>`excluded.disabled`,
+        connected_at: sql<Date>`coalesce(connections.connected_at, case when excluded.status = 'ACTIVE' then now() end)`,
+        last_checked_at: sql<Date>`now()`,
+      }),
+    )
+    .execute();
+}
+
+/** Forgets accounts of these apps that Composio no longer has. `apps` null: of all apps. */
+export async function forgetMissingConnections(
+  tx: AnyTx,
+  userId: string,
+  seen: { apps: readonly string[] | null; accountIds: readonly string[] },
+): Promise<void> {
+  let query = tx
+    .deleteFrom('connections')
+    .where('user_id', '=', userId)
+    .where(sql<boolean>`account_id <> all(${seen.accountIds as string[]}::text[])`);
+  if (seen.apps !== null) query = query.where(sql<boolean>`app = any(${seen.apps as string[]}::text[])`);
+  await query.execute();
+}
+
+export async function listStoredConnections(tx: AnyTx, userId: string): Promise<readonly StoredConnection[]> {
+  const rows = await tx
+    .selectFrom('connections')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .orderBy('app')
+    .orderBy('account_id')
+    .execute();
+  return rows.map((row) => ({
+    accountId: row.account_id,
+    app: row.app,
+    status: row.status,
+    statusReason: row.status_reason,
+    disabled: row.disabled,
+    flowId: row.flow_id,
+    verifiedAt: row.verified_at,
+    connectedAt: row.connected_at,
+    lastCheckedAt: row.last_checked_at,
+  }));
+}
+
+export async function deleteStoredConnection(tx: UserTx, userId: string, accountId: string): Promise<void> {
+  await tx.deleteFrom('connections').where('user_id', '=', userId).where('account_id', '=', accountId).execute();
+}
+
+/** What the gate must know beyond Composio's list (see domain/gate.ts), per app. */
+export async function loadAccountKnowledge(
+  tx: AnyTx,
+  userId: string,
+  apps: readonly string[] | null,
+): Promise<(app: string) => AccountKnowledge> {
+  let attempts = tx
+    .selectFrom('connection_attempts')
+    .select(['app', 'account_id'])
+    .where('user_id', '=', userId)
+    .where('account_id', 'is not', null)
+    .where('status', '!=', 'accepted');
+  let verified = tx
+    .selectFrom('connections')
+    .select(['app', 'account_id'])
+    .where('user_id', '=', userId)
+    .where('verified_at', 'is not', null)
+    .orderBy('verified_at', 'desc');
+  if (apps !== null) {
+    attempts = attempts.where(sql<boolean>`app = any(${apps as string[]}::text[])`);
+    verified = verified.where(sql<boolean>`app = any(${apps as string[]}::text[])`);
+  }
+  const attemptRows = await attempts.execute();
+  const verifiedRows = await verified.execute();
+  return (app) => ({
+    unaccepted: new Set(attemptRows.filter((row) => row.app === app).map((row) => row.account_id ?? '')),
+    lastVerified: verifiedRows.find((row) => row.app === app)?.account_id ?? null,
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * The tool ledger: what was about to be done is written before the request leaves, what came of it after. Every change is
+ * a compare-and-set on status and attempt, so a worker that was frozen and wakes cannot overwrite a newer attempt's word.
+ */
+import { sql } from 'kysely';
+import type { Json } from '../domain/json.ts';
+import type { UserTx } from './scope.ts';
+import { type ToolCall, toToolCall } from './transcript.ts';
+
+export async function getToolCall(tx: UserTx, key: { runId: string; callId: string }): Promise<ToolCall | null> {
+  const row = await tx
+    .selectFrom('tool_calls')
+    .selectAll()
+    .where('run_id', '=', key.runId)
+    .where('id', '=', key.callId)
+    .executeTakeFirst();
+  return row ? toToolCall(row) : null;
+}
+
+/** How long the newest request may still have an effect, by the database's clock; 0 when its deadline is over. Milliseconds. */
+export async function msUntilDeadline(tx: UserTx, key: { runId: string; callId: string }): Promise<number> {
+  const row = await tx
+    .selectFrom('tool_calls')
+    .select(sql<number>`greatest(0, extract(epoch from deadline_at - now()) * 1000)::float8`.as('ms'))
+    .where('run_id', '=', key.runId)
+    .where('id', '=', key.callId)
+    .executeTakeFirst();
+  return row?.ms ?? 0;
+}
+
+/**
+ * The last thing before a request leaves. `expectedAttempts` is what the caller read: when another attempt has started the
+ * call meanwhile, this one must not send. @returns the number of this attempt, or null when the call is no longer ours to start.
+ */
+export async function startToolCall(
+  tx: UserTx,
+  start: { runId: string; callId: string; expectedAttempts: number; accountId: string | null; digest: string; timeoutMs: number },
+): Promise<number | null> {
+  const row = await tx
+    .updateTable('tool_calls')
+    .set({
+      status: 'started',
+      attempts: sql<number>`attempts + 1`,
+      account_id: start.accountId,
+      digest: start.digest,
+      started_at: sql<Date>`clock_timestamp()`,
+      deadline_at: sql<Date>`clock_timestamp() + ${start.timeoutMs} * interval '1 millisecond'`,
+    })
+    .where('run_id', '=', start.runId)
+    .where('id', '=', start.callId)
+    .where('attempts', '=', start.expectedAttempts)
+    .where('status', 'in', ['pending', 'waiting', 'started'])
+    .returning('attempts')
+    .executeTakeFirst();
+  return row?.attempts ?? null;
+}
+
+export type ToolCallOutcome =
+  | { readonly status: 'done'; readonly result: Json; readonly logId: string | null }
+  | { readonly status: 'failed'; readonly error: string; readonly result?: Json; readonly logId?: string | null }
+  | { readonly status: 'unknown'; readonly error: string };
+
+/** Settles a call. `attempt` 0 settles one that was never sent. @returns false when a newer attempt or an end was there first. */
+export async function settleToolCall(
+  tx: UserTx,
+  key: { runId: string; callId: string; attempt: number },
+  outcome: ToolCallOutcome,
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('tool_calls')
+    .set({
+      status: outcome.status,
+      result: 'result' in outcome && outcome.result !== undefined ? JSON.stringify(outcome.result) : null,
+      error: outcome.status === 'done' ? null : outcome.error,
+      log_id: 'logId' in outcome ? (outcome.logId ?? null) : null,
+      finished_at: sql<Date>`clock_timestamp()`,
+    })
+    .where('run_id', '=', key.runId)
+    .where('id', '=', key.callId)
+    .where('attempts', '=', key.attempt)
+    .where('status', 'in', key.attempt === 0 ? ['pending', 'waiting'] : ['started', 'waiting', 'pending'])
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** The call waits for a connection: nothing was done, it will run again with the same arguments. */
+export async function parkToolCall(tx: UserTx, key: { runId: string; callId: string; attempt: number }): Promise<boolean> {
+  const result = await tx
+    .updateTable('tool_calls')
+    .set({ status: 'waiting' })
+    .where('run_id', '=', key.runId)
+    .where('id', '=', key.callId)
+    .where('attempts', '=', key.attempt)
+    .where('status', 'in', ['pending', 'waiting', 'started'])
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** Whether a write with this tool to this account has an unknown outcome in this run: then no further one may leave. */
+export async function hasUnknownWrite(
+  tx: UserTx,
+  key: { runId: string; callId: string; tool: string; accountId: string | null },
+): Promise<boolean> {
+  const row = await tx
+    .selectFrom('tool_calls')
+    .select('id')
+    .where('run_id', '=', key.runId)
+    .where('id', '!=', key.callId)
+    .where('tool', '=', key.tool)
+    .where(sql<boolean>`account_id is not distinct from ${key.accountId}`)
+    .where('status', '=', 'unknown')
+    .where('is_write', '=', true)
+    .executeTakeFirst();
+  return row !== undefined;
+}
