@@ -23,7 +23,8 @@ export type NewRun = {
   readonly metadata: JsonObject;
 };
 
-export type Acceptance = { readonly kind: 'accepted'; readonly run: Run } | { readonly kind: 'thread_busy'; readonly runId: string };
+export type Acceptance =
+  { readonly kind: 'accepted'; readonly run: Run } | { readonly kind: 'thread_busy'; readonly runId: string };
 
 /** @throws the foreign-key violation 23503 when the user is not registered. */
 export async function acceptRun(tx: UserTx, run: NewRun): Promise<Acceptance> {
@@ -67,14 +68,28 @@ export async function acceptRun(tx: UserTx, run: NewRun): Promise<Acceptance> {
     .executeTakeFirstOrThrow();
   await tx
     .insertInto('messages')
-    .values({ run_id: run.id, turn: 0, user_id: run.userId, role: 'user', content: run.task, tool_call_ids: [] })
+    .values({
+      run_id: run.id,
+      turn: 0,
+      user_id: run.userId,
+      role: 'user',
+      content: run.task,
+      tool_call_ids: [],
+    })
     .execute();
   return { kind: 'accepted', run: toRun(row) };
 }
 
 /** Takes an acceptance back: Temporal provably refused the start. Does nothing once the workflow has run. */
-export async function withdrawRun(tx: UserTx, run: { id: string; userId: string; threadId: string }): Promise<void> {
-  const gone = await tx.deleteFrom('runs').where('id', '=', run.id).where('started_at', 'is', null).executeTakeFirst();
+export async function withdrawRun(
+  tx: UserTx,
+  run: { id: string; userId: string; threadId: string },
+): Promise<void> {
+  const gone = await tx
+    .deleteFrom('runs')
+    .where('id', '=', run.id)
+    .where('started_at', 'is', null)
+    .executeTakeFirst();
   if (gone.numDeletedRows === 0n) return;
   await tx
     .updateTable('threads')

@@ -17,7 +17,11 @@ export type StoredConnection = {
 };
 
 /** Records what Composio just showed. `connected_at` is when the account was first seen ACTIVE, or made if it was so at first sight. */
-export async function recordConnections(tx: AnyTx, userId: string, accounts: readonly ConnectedAccount[]): Promise<void> {
+export async function recordConnections(
+  tx: AnyTx,
+  userId: string,
+  accounts: readonly ConnectedAccount[],
+): Promise<void> {
   if (accounts.length === 0) return;
   await tx
     .insertInto('connections')
@@ -81,7 +85,11 @@ export async function listStoredConnections(tx: AnyTx, userId: string): Promise<
 }
 
 export async function deleteStoredConnection(tx: UserTx, userId: string, accountId: string): Promise<void> {
-  await tx.deleteFrom('connections').where('user_id', '=', userId).where('account_id', '=', accountId).execute();
+  await tx
+    .deleteFrom('connections')
+    .where('user_id', '=', userId)
+    .where('account_id', '=', accountId)
+    .execute();
 }
 
 /** What the gate must know beyond Composio's list (see domain/gate.ts), per app. */
@@ -95,7 +103,9 @@ export async function loadAccountKnowledge(
     .select(['app', 'account_id'])
     .where('user_id', '=', userId)
     .where('account_id', 'is not', null)
-    .where('status', '!=', 'accepted');
+    .where('status', '!=', 'accepted')
+    // An account that was deleted at Composio cannot be listed again.
+    .where('cleaned_at', 'is', null);
   let verified = tx
     .selectFrom('connections')
     .select(['app', 'account_id'])

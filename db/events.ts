@@ -4,7 +4,10 @@ import type { JsonObject } from '../domain/json.ts';
 import type { RunEventType } from '../domain/statuses.ts';
 import type { AnyTx } from './scope.ts';
 
-export type NewRunEvent = { readonly type: RunEventType; /** Ids, names and statuses only. */ readonly data?: JsonObject };
+export type NewRunEvent = {
+  readonly type: RunEventType;
+  /** Ids, names and statuses only. */ readonly data?: JsonObject;
+};
 export type RunEvent = {
   readonly seq: number;
   readonly type: RunEventType;
@@ -14,7 +17,11 @@ export type RunEvent = {
 };
 
 /** Takes the numbers under the run row's lock, so that a reader who sees number n has seen all before it. */
-export async function appendEvents(tx: AnyTx, run: { id: string; userId: string }, events: readonly NewRunEvent[]): Promise<void> {
+export async function appendEvents(
+  tx: AnyTx,
+  run: { id: string; userId: string },
+  events: readonly NewRunEvent[],
+): Promise<void> {
   if (events.length === 0) return;
   const types = events.map((event) => event.type);
   const data = events.map((event) => JSON.stringify(event.data ?? {}));
@@ -30,7 +37,11 @@ export async function appendEvents(tx: AnyTx, run: { id: string; userId: string 
 }
 
 /** Events after `after`, in order. */
-export async function listEvents(tx: AnyTx, runId: string, page: { after: number; limit: number }): Promise<readonly RunEvent[]> {
+export async function listEvents(
+  tx: AnyTx,
+  runId: string,
+  page: { after: number; limit: number },
+): Promise<readonly RunEvent[]> {
   const rows = await tx
     .selectFrom('run_events')
     .selectAll()

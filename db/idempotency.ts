@@ -28,7 +28,9 @@ export async function claimIdempotencyKey(
         // Interrupted before the run's row was written: the key was never used.
         eb.and([
           eb.not(ACCEPTING),
-          eb.not(eb.exists(eb.selectFrom('runs').select('id').whereRef('runs.id', '=', 'idempotency_keys.run_id'))),
+          eb.not(
+            eb.exists(eb.selectFrom('runs').select('id').whereRef('runs.id', '=', 'idempotency_keys.run_id')),
+          ),
         ]),
       ]),
     )
@@ -48,10 +50,15 @@ export async function claimIdempotencyKey(
     .executeTakeFirst();
   if (!held) return { kind: 'accepting' };
   if (held.body_digest !== claim.bodyDigest) return { kind: 'mismatch' };
-  return held.accepted_at === null && held.fresh ? { kind: 'accepting' } : { kind: 'replay', runId: held.run_id };
+  return held.accepted_at === null && held.fresh
+    ? { kind: 'accepting' }
+    : { kind: 'replay', runId: held.run_id };
 }
 
-export async function settleIdempotencyKey(tx: SystemTx, claim: { owner: string; key: string }): Promise<void> {
+export async function settleIdempotencyKey(
+  tx: SystemTx,
+  claim: { owner: string; key: string },
+): Promise<void> {
   await tx
     .updateTable('idempotency_keys')
     .set({ accepted_at: sql<Date>`now()` })
@@ -61,7 +68,10 @@ export async function settleIdempotencyKey(tx: SystemTx, claim: { owner: string;
 }
 
 /** A 4xx or 503 does not use the key up. */
-export async function releaseIdempotencyKey(tx: SystemTx, claim: { owner: string; key: string; runId: string }): Promise<void> {
+export async function releaseIdempotencyKey(
+  tx: SystemTx,
+  claim: { owner: string; key: string; runId: string },
+): Promise<void> {
   await tx
     .deleteFrom('idempotency_keys')
     .where('owner', '=', claim.owner)

@@ -7,7 +7,10 @@ import type { Json } from '../domain/json.ts';
 import type { UserTx } from './scope.ts';
 import { type ToolCall, toToolCall } from './transcript.ts';
 
-export async function getToolCall(tx: UserTx, key: { runId: string; callId: string }): Promise<ToolCall | null> {
+export async function getToolCall(
+  tx: UserTx,
+  key: { runId: string; callId: string },
+): Promise<ToolCall | null> {
   const row = await tx
     .selectFrom('tool_calls')
     .selectAll()
@@ -34,7 +37,14 @@ export async function msUntilDeadline(tx: UserTx, key: { runId: string; callId: 
  */
 export async function startToolCall(
   tx: UserTx,
-  start: { runId: string; callId: string; expectedAttempts: number; accountId: string | null; digest: string; timeoutMs: number },
+  start: {
+    runId: string;
+    callId: string;
+    expectedAttempts: number;
+    accountId: string | null;
+    digest: string;
+    timeoutMs: number;
+  },
 ): Promise<number | null> {
   const row = await tx
     .updateTable('tool_calls')
@@ -57,7 +67,12 @@ export async function startToolCall(
 
 export type ToolCallOutcome =
   | { readonly status: 'done'; readonly result: Json; readonly logId: string | null }
-  | { readonly status: 'failed'; readonly error: string; readonly result?: Json; readonly logId?: string | null }
+  | {
+      readonly status: 'failed';
+      readonly error: string;
+      readonly result?: Json;
+      readonly logId?: string | null;
+    }
   | { readonly status: 'unknown'; readonly error: string };
 
 /** Settles a call. `attempt` 0 settles one that was never sent. @returns false when a newer attempt or an end was there first. */
@@ -84,7 +99,10 @@ export async function settleToolCall(
 }
 
 /** The call waits for a connection: nothing was done, it will run again with the same arguments. */
-export async function parkToolCall(tx: UserTx, key: { runId: string; callId: string; attempt: number }): Promise<boolean> {
+export async function parkToolCall(
+  tx: UserTx,
+  key: { runId: string; callId: string; attempt: number },
+): Promise<boolean> {
   const result = await tx
     .updateTable('tool_calls')
     .set({ status: 'waiting' })

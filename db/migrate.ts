@@ -3,14 +3,17 @@ import { migrateToLatest } from './migrator.ts';
 
 const url = process.env['DATABASE_URL'];
 if (!url) {
-  console.error('DATABASE_URL is not set: name the database to migrate, e.g. postgresql://user:password@host:5432/bellhop');
+  console.error(
+    'DATABASE_URL is not set: name the database to migrate, e.g. postgresql://user:password@host:5432/bellhop',
+  );
   process.exit(1);
 }
 try {
   const done = await migrateToLatest(url);
   console.log(done.length === 0 ? 'The database is up to date.' : `Migrated: ${done.join(', ')}`);
 } catch (error) {
-  const reason = error instanceof AggregateError ? error.errors.map(String).join('; ') : String((error as Error).message ?? error);
+  const reason =
+    error instanceof AggregateError ? error.errors.map(String).join('; ') : (error as Error).message;
   console.error(`Migration failed: ${reason}`);
   process.exit(1);
 }

@@ -16,7 +16,7 @@ export type DatabaseOptions = {
   readonly onIdleError?: (error: Error) => void;
 };
 
-const INT8_OID = 20;
+const INT8 = pg.types.builtins.INT8;
 
 export function createDatabase({ url, name, maxConnections = 16, onIdleError }: DatabaseOptions): Database {
   const pool = new pg.Pool({
@@ -34,7 +34,7 @@ export function createDatabase({ url, name, maxConnections = 16, onIdleError }: 
     types: {
       // bigint counters of ours stay far below 2^53.
       getTypeParser: (oid, format) =>
-        oid === INT8_OID ? (text: string) => Number(text) : (pg.types.getTypeParser(oid, format) as never),
+        oid === INT8 ? (text: string) => Number(text) : (pg.types.getTypeParser(oid, format) as never),
     },
   });
   pool.on('error', (error) => onIdleError?.(error));

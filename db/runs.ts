@@ -59,7 +59,10 @@ export type RunPage = {
 };
 
 /** Newest first. `createdAtText` is the exact key (microseconds), for the cursor. */
-export async function listRuns(tx: SystemTx, page: RunPage): Promise<readonly { run: Run; createdAtText: string }[]> {
+export async function listRuns(
+  tx: SystemTx,
+  page: RunPage,
+): Promise<readonly { run: Run; createdAtText: string }[]> {
   let query = tx
     .selectFrom('runs')
     .selectAll()
@@ -70,7 +73,8 @@ export async function listRuns(tx: SystemTx, page: RunPage): Promise<readonly { 
   if (page.userId !== undefined) query = query.where('user_id', '=', page.userId);
   if (page.status !== undefined) query = query.where('status', '=', page.status);
   const { before } = page;
-  if (before) query = query.where(sql<boolean>`(created_at, id) < (${before.createdAt}::timestamptz, ${before.id})`);
+  if (before)
+    query = query.where(sql<boolean>`(created_at, id) < (${before.createdAt}::timestamptz, ${before.id})`);
   return (await query.execute()).map((row) => ({ run: toRun(row), createdAtText: row.created_at_text }));
 }
 
@@ -91,7 +95,11 @@ export async function runHeads(
 export async function markRunStarted(tx: UserTx, runId: string, apps: readonly string[]): Promise<void> {
   await tx
     .updateTable('runs')
-    .set({ started_at: sql<Date>`coalesce(started_at, now())`, apps: [...apps], updated_at: sql<Date>`now()` })
+    .set({
+      started_at: sql<Date>`coalesce(started_at, now())`,
+      apps: [...apps],
+      updated_at: sql<Date>`now()`,
+    })
     .where('id', '=', runId)
     .execute();
 }
@@ -161,7 +169,10 @@ export async function finishRun(tx: AnyTx, runId: string, end: RunEnd): Promise<
 export async function requestCancel(tx: AnyTx, runId: string): Promise<boolean> {
   const result = await tx
     .updateTable('runs')
-    .set({ cancel_requested_at: sql<Date>`coalesce(cancel_requested_at, now())`, updated_at: sql<Date>`now()` })
+    .set({
+      cancel_requested_at: sql<Date>`coalesce(cancel_requested_at, now())`,
+      updated_at: sql<Date>`now()`,
+    })
     .where('id', '=', runId)
     .where('finished_at', 'is', null)
     .executeTakeFirst();

@@ -121,7 +121,10 @@ export interface ThreadsTable {
   active_run_id: string | null;
   created_at: InstantNow;
 }
-export type ApprovalPolicy = { readonly require: 'none' | 'writes' | readonly string[]; readonly timeoutMs: number };
+export type ApprovalPolicy = {
+  readonly require: 'none' | 'writes' | readonly string[];
+  readonly timeoutMs: number;
+};
 export interface RunsTable {
   id: string;
   user_id: string;

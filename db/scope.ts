@@ -18,7 +18,9 @@ export type AnyTx = UserTx | SystemTx;
 export async function forUser<T>(db: Database, userId: string, work: (tx: UserTx) => Promise<T>): Promise<T> {
   if (!isUserId(userId)) throw new RangeError('forUser needs a user id');
   return db.transaction().execute(async (tx) => {
-    await sql`select set_config('role', 'bellhop_user', true), set_config('bellhop.user_id', ${userId}, true)`.execute(tx);
+    await sql`select set_config('role', 'bellhop_user', true), set_config('bellhop.user_id', ${userId}, true)`.execute(
+      tx,
+    );
     return work(tx as UserTx);
   });
 }

@@ -106,7 +106,12 @@ export async function getMessage(tx: AnyTx, runId: string, turn: number): Promis
 
 /** Messages of one run, in order. */
 export async function listMessages(tx: AnyTx, runId: string): Promise<readonly Message[]> {
-  const rows = await tx.selectFrom('messages').selectAll().where('run_id', '=', runId).orderBy('turn').execute();
+  const rows = await tx
+    .selectFrom('messages')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .orderBy('turn')
+    .execute();
   return rows.map(toMessage);
 }
 

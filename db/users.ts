@@ -14,10 +14,18 @@ export type User = {
   readonly updatedAt: Date;
 };
 
-export type UserFields = { readonly email?: string | null; readonly displayName?: string | null; readonly metadata?: JsonObject };
+export type UserFields = {
+  readonly email?: string | null;
+  readonly displayName?: string | null;
+  readonly metadata?: JsonObject;
+};
 
 /** Registers a user or updates the fields that are given; a field that is absent stays as it is. */
-export async function putUser(tx: UserTx, userId: string, fields: UserFields): Promise<{ user: User; isNew: boolean }> {
+export async function putUser(
+  tx: UserTx,
+  userId: string,
+  fields: UserFields,
+): Promise<{ user: User; isNew: boolean }> {
   const changes = {
     ...(fields.email === undefined ? {} : { email: fields.email }),
     ...(fields.displayName === undefined ? {} : { display_name: fields.displayName }),
@@ -45,14 +53,20 @@ export async function getUser(tx: AnyTx, userId: string): Promise<User | null> {
 }
 
 /** A keyset page of all users, in user id order (byte order). */
-export async function listUsers(tx: SystemTx, page: { after: string | null; limit: number }): Promise<readonly User[]> {
+export async function listUsers(
+  tx: SystemTx,
+  page: { after: string | null; limit: number },
+): Promise<readonly User[]> {
   let query = tx.selectFrom('users').selectAll().orderBy('user_id').limit(page.limit);
   if (page.after !== null) query = query.where('user_id', '>', page.after);
   return (await query.execute()).map(toUser);
 }
 
 /** Ids only, for the audit. */
-export async function pageUserIds(tx: SystemTx, page: { after: string | null; limit: number }): Promise<readonly string[]> {
+export async function pageUserIds(
+  tx: SystemTx,
+  page: { after: string | null; limit: number },
+): Promise<readonly string[]> {
   let query = tx.selectFrom('users').select('user_id').orderBy('user_id').limit(page.limit);
   if (page.after !== null) query = query.where('user_id', '>', page.after);
   return (await query.execute()).map((row) => row.user_id);

@@ -29,7 +29,11 @@ export type AccountKnowledge = {
 
 export type Resolution =
   | { readonly kind: 'ready'; readonly account: ConnectedAccount }
-  | { readonly kind: 'needs_connection'; readonly reason: GateReason; readonly account: ConnectedAccount | null };
+  | {
+      readonly kind: 'needs_connection';
+      readonly reason: GateReason;
+      readonly account: ConnectedAccount | null;
+    };
 
 const REASON_OF: Readonly<Record<BrokenStatus, GateReason>> = {
   EXPIRED: 'expired',
@@ -53,7 +57,8 @@ export function resolveAccount(
   const chosen = usable.find((a) => a.id === knowledge.lastVerified) ?? usable[0];
   if (chosen) return { kind: 'ready', account: chosen };
   for (const account of mine) {
-    if (isBrokenStatus(account.status)) return { kind: 'needs_connection', reason: REASON_OF[account.status], account };
+    if (isBrokenStatus(account.status))
+      return { kind: 'needs_connection', reason: REASON_OF[account.status], account };
     if (account.status === 'ACTIVE') return { kind: 'needs_connection', reason: 'inactive', account };
   }
   return { kind: 'needs_connection', reason: 'missing', account: null };

@@ -16,7 +16,12 @@ export const CONNECTION_STATUSES = [
 export type ConnectionStatus = (typeof CONNECTION_STATUSES)[number];
 
 /** An account in one of these has stopped working; only its user can mend it. */
-export const BROKEN_STATUSES = ['EXPIRED', 'FAILED', 'INACTIVE', 'REVOKED'] as const satisfies readonly ConnectionStatus[];
+export const BROKEN_STATUSES = [
+  'EXPIRED',
+  'FAILED',
+  'INACTIVE',
+  'REVOKED',
+] as const satisfies readonly ConnectionStatus[];
 export type BrokenStatus = (typeof BROKEN_STATUSES)[number];
 
 export function isBrokenStatus(status: ConnectionStatus): status is BrokenStatus {
@@ -56,7 +61,11 @@ export const RUN_STATUSES = [
   'cancelled',
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
-export const ENDED_RUN_STATUSES = ['completed', 'failed', 'cancelled'] as const satisfies readonly RunStatus[];
+export const ENDED_RUN_STATUSES = [
+  'completed',
+  'failed',
+  'cancelled',
+] as const satisfies readonly RunStatus[];
 export type EndedRunStatus = (typeof ENDED_RUN_STATUSES)[number];
 
 export function isEndedRunStatus(status: RunStatus): status is EndedRunStatus {
@@ -77,7 +86,15 @@ export const RUN_ERROR_CODES = [
 ] as const;
 export type RunErrorCode = (typeof RUN_ERROR_CODES)[number];
 
-export const TOOL_CALL_STATUSES = ['pending', 'waiting', 'started', 'done', 'failed', 'unknown', 'denied'] as const;
+export const TOOL_CALL_STATUSES = [
+  'pending',
+  'waiting',
+  'started',
+  'done',
+  'failed',
+  'unknown',
+  'denied',
+] as const;
 export type ToolCallStatus = (typeof TOOL_CALL_STATUSES)[number];
 
 /** The ledger's legal transitions. `unknown` leaves only by a person's resolution; `done`, `failed`, `denied` are final. */

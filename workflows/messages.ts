@@ -4,7 +4,14 @@
  * reads the truth again (from Composio or the database) before it acts.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { AuditMode, AuditStatus, FlowStatus, GateReason, RunErrorCode, RunStatus } from '../domain/statuses.ts';
+import type {
+  AuditMode,
+  AuditStatus,
+  FlowStatus,
+  GateReason,
+  RunErrorCode,
+  RunStatus,
+} from '../domain/statuses.ts';
 
 /** Workflow types, and how their ids are made. */
 export const AGENT_RUN = 'agentRun';
@@ -21,9 +28,18 @@ export const auditWorkflowId = (auditId: string): string => `audit-${auditId}`;
 export const noticeWorkflowId = (noticeId: string): string => `notice-${noticeId}`;
 
 /** `userId` is the row's; the activities refuse a pair that does not belong together. */
-export type AgentRunInput = { readonly runId: string; readonly userId: string; readonly resume?: AgentRunProgress };
+export type AgentRunInput = {
+  readonly runId: string;
+  readonly userId: string;
+  readonly resume?: AgentRunProgress;
+};
 /** What survives continue-as-new; the rest is in rows. `activeMs` is time spent not waiting for people. */
-export type AgentRunProgress = { readonly turn: number; readonly toolCalls: number; readonly tokens: number; readonly activeMs: number };
+export type AgentRunProgress = {
+  readonly turn: number;
+  readonly toolCalls: number;
+  readonly tokens: number;
+  readonly activeMs: number;
+};
 export type AgentRunResult = { readonly status: RunStatus; readonly error?: RunErrorCode };
 
 export type ConnectAccountInput = { readonly flowId: string; readonly userId: string; readonly app: string };
@@ -44,12 +60,15 @@ export type DeliverNoticeInput = { readonly noticeId: string; readonly userId: s
 /** Sent to `agentRun` and `connectAccount`: an account of `app` may have become usable. */
 export const connectionCompletedSignal = defineSignal<[{ app: string }]>('connection-completed');
 /** Sent to `connectAccount`: somebody clicked, so an account exists that can be polled for a while. */
-export const attemptOpenedSignal = defineSignal<[]>('attempt-opened');
+export const attemptOpenedSignal = defineSignal('attempt-opened');
 
 export type WaitingApp = { readonly app: string; readonly reason: GateReason; readonly flowId: string };
 export type ConnectionCheck = { readonly status: RunStatus; readonly waitingFor: readonly WaitingApp[] };
 /** Sent with the start of `agentRun`: answers when the connection check is done. */
 export const connectionCheckUpdate = defineUpdate<ConnectionCheck>('connection-check');
 
-export type RunProgressView = AgentRunProgress & { readonly status: RunStatus; readonly waitingFor: readonly WaitingApp[] };
+export type RunProgressView = AgentRunProgress & {
+  readonly status: RunStatus;
+  readonly waitingFor: readonly WaitingApp[];
+};
 export const progressQuery = defineQuery<RunProgressView>('progress');

@@ -1,0 +1,197 @@
+/**
+ * Connect attempts: one per click, with a single-use state, the clicking browser's cookie and the Composio account that
+ * was minted for it. A bad callback or a refusal costs an attempt, never the flow.
+ */
+import type { Selectable } from 'kysely';
+import { sql } from 'kysely';
+import type { AttemptStatus } from '../domain/statuses.ts';
+import { newId, newSecret, sha256 } from './ids.ts';
+import type { ConnectionAttemptsTable } from './schema.ts';
+import type { AnyTx, SystemTx, UserTx } from './scope.ts';
+
+export type Attempt = {
+  readonly id: string;
+  readonly flowId: string;
+  readonly userId: string;
+  readonly app: string;
+  readonly stateHash: Buffer;
+  readonly cookieHash: Buffer;
+  readonly accountId: string | null;
+  readonly status: AttemptStatus;
+  readonly reason: string | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly activeSeenAt: Date | null;
+  readonly acceptedBy: string | null;
+  readonly codeHash: Buffer | null;
+};
+
+/** Composio's links live 10 minutes; two more for a consent at the last moment to come back or to be found by polling. */
+const ATTEMPT_LIFE = sql<Date>`now() + interval '12 minutes'`;
+
+/** Attempts whose account may still become the flow's. */
+export const LIVE_ATTEMPTS: readonly AttemptStatus[] = ['open', 'verified', 'awaiting_confirm'];
+
+/** @returns the attempt with its two secrets in the clear: for the redirect and the cookie, never stored. */
+export async function openAttempt(
+  tx: UserTx,
+  flow: { id: string; userId: string; app: string },
+): Promise<{ attempt: Attempt; state: string; cookie: string }> {
+  const state = newSecret();
+  const cookie = newSecret();
+  const row = await tx
+    .insertInto('connection_attempts')
+    .values({
+      id: newId(),
+      flow_id: flow.id,
+      user_id: flow.userId,
+      app: flow.app,
+      state_hash: sha256(state),
+      cookie_hash: sha256(cookie),
+      account_id: null,
+      reason: null,
+      accepted_by: null,
+      code_hash: null,
+      expires_at: ATTEMPT_LIFE,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return { attempt: toAttempt(row), state, cookie };
+}
+
+/** Stores the account that Composio minted for the attempt, before the browser leaves. */
+export async function setAttemptAccount(tx: UserTx, attemptId: string, accountId: string): Promise<void> {
+  await tx
+    .updateTable('connection_attempts')
+    .set({ account_id: accountId })
+    .where('id', '=', attemptId)
+    .execute();
+}
+
+/** A callback knows an attempt by its id in the path. */
+export async function getAttempt(tx: AnyTx, attemptId: string): Promise<Attempt | null> {
+  const row = await tx
+    .selectFrom('connection_attempts')
+    .selectAll()
+    .where('id', '=', attemptId)
+    .executeTakeFirst();
+  return row ? toAttempt(row) : null;
+}
+
+/** Attempts of a flow, newest first. */
+export async function listAttempts(tx: AnyTx, flowId: string): Promise<readonly Attempt[]> {
+  const rows = await tx
+    .selectFrom('connection_attempts')
+    .selectAll()
+    .where('flow_id', '=', flowId)
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .execute();
+  return rows.map(toAttempt);
+}
+
+/** Compare-and-set on the status. @returns whether this call moved it. */
+export async function moveAttempt(
+  tx: AnyTx,
+  attemptId: string,
+  move: {
+    from: readonly AttemptStatus[];
+    to: AttemptStatus;
+    reason?: string;
+    acceptedBy?: 'callback' | 'poll' | 'confirm';
+    codeHash?: Buffer | null;
+  },
+): Promise<boolean> {
+  const done = await tx
+    .updateTable('connection_attempts')
+    .set({
+      status: move.to,
+      ...(move.reason === undefined ? {} : { reason: move.reason }),
+      ...(move.acceptedBy === undefined ? {} : { accepted_by: move.acceptedBy }),
+      ...(move.codeHash === undefined ? {} : { code_hash: move.codeHash }),
+    })
+    .where('id', '=', attemptId)
+    .where('status', 'in', [...move.from])
+    .executeTakeFirst();
+  return done.numUpdatedRows > 0n;
+}
+
+/** Notes the first time that polling saw the account ACTIVE. @returns how long ago that was, milliseconds. */
+export async function noteActiveSeen(tx: AnyTx, attemptId: string): Promise<number> {
+  const row = await tx
+    .updateTable('connection_attempts')
+    .set({ active_seen_at: sql<Date>`coalesce(active_seen_at, now())` })
+    .where('id', '=', attemptId)
+    .returning(
+      sql<number>`(extract(epoch from now() - coalesce(active_seen_at, now())) * 1000)::float8`.as('ms'),
+    )
+    .executeTakeFirstOrThrow();
+  return row.ms;
+}
+
+export async function markAccountCleaned(tx: AnyTx, userId: string, accountId: string): Promise<void> {
+  await tx
+    .updateTable('connection_attempts')
+    .set({ cleaned_at: sql<Date>`now()` })
+    .where('user_id', '=', userId)
+    .where('account_id', '=', accountId)
+    .execute();
+}
+
+/** Attempts that are over and whose account is still at Composio: to be deleted there. */
+export async function listUncleanAttempts(
+  tx: SystemTx,
+  limit: number,
+): Promise<readonly { id: string; userId: string; accountId: string }[]> {
+  const rows = await tx
+    .selectFrom('connection_attempts')
+    .select(['id', 'user_id', 'account_id'])
+    .where('account_id', 'is not', null)
+    .where('cleaned_at', 'is', null)
+    .where('status', 'in', ['failed', 'expired', 'superseded'])
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ id: row.id, userId: row.user_id, accountId: row.account_id ?? '' }));
+}
+
+/** Live attempts past their time: the link is dead and polling is over. @returns how many were ended. */
+export async function expireAttempts(tx: AnyTx, flowId: string): Promise<number> {
+  const done = await tx
+    .updateTable('connection_attempts')
+    .set({ status: 'expired', reason: 'timed_out' })
+    .where('flow_id', '=', flowId)
+    .where('status', 'in', [...LIVE_ATTEMPTS])
+    .where('expires_at', '<', sql<Date>`now()`)
+    .executeTakeFirst();
+  return Number(done.numUpdatedRows);
+}
+
+/** Ends the other live attempts of a flow that has completed. */
+export async function supersedeAttempts(tx: AnyTx, flowId: string, except: string | null): Promise<void> {
+  let query = tx
+    .updateTable('connection_attempts')
+    .set({ status: 'superseded', reason: 'flow_ended' })
+    .where('flow_id', '=', flowId)
+    .where('status', 'in', [...LIVE_ATTEMPTS]);
+  if (except !== null) query = query.where('id', '!=', except);
+  await query.execute();
+}
+
+function toAttempt(row: Selectable<ConnectionAttemptsTable>): Attempt {
+  return {
+    id: row.id,
+    flowId: row.flow_id,
+    userId: row.user_id,
+    app: row.app,
+    stateHash: row.state_hash,
+    cookieHash: row.cookie_hash,
+    accountId: row.account_id,
+    status: row.status,
+    reason: row.reason,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    activeSeenAt: row.active_seen_at,
+    acceptedBy: row.accepted_by,
+    codeHash: row.code_hash,
+  };
+}

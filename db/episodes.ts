@@ -1,0 +1,56 @@
+/** Episodes: one opens when a user's app stops working, whoever saw it, and closes when it works again. */
+import { sql } from 'kysely';
+import type { ConnectionStatus } from '../domain/statuses.ts';
+import { newId } from './ids.ts';
+import type { AnyTx } from './scope.ts';
+
+export type NewEpisode = {
+  readonly userId: string;
+  readonly app: string;
+  readonly accountId: string;
+  readonly status: ConnectionStatus;
+};
+
+/** @returns the new episode's id, or null when one is open already: its user has been told. */
+export async function openEpisode(tx: AnyTx, episode: NewEpisode): Promise<string | null> {
+  const row = await tx
+    .insertInto('connection_episodes')
+    .values({
+      id: newId(),
+      user_id: episode.userId,
+      app: episode.app,
+      account_id: episode.accountId,
+      status: episode.status,
+    })
+    .onConflict((oc) => oc.columns(['user_id', 'app']).where('closed_at', 'is', null).doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  return row?.id ?? null;
+}
+
+/** The app works again for this user. */
+export async function closeEpisodes(tx: AnyTx, userId: string, apps: readonly string[]): Promise<void> {
+  if (apps.length === 0) return;
+  await tx
+    .updateTable('connection_episodes')
+    .set({ closed_at: sql<Date>`now()` })
+    .where('user_id', '=', userId)
+    .where(sql<boolean>`app = any(${apps as string[]}::text[])`)
+    .where('closed_at', 'is', null)
+    .execute();
+}
+
+/** Open episodes of these users. */
+export async function listOpenEpisodes(
+  tx: AnyTx,
+  userIds: readonly string[],
+): Promise<readonly { userId: string; app: string }[]> {
+  if (userIds.length === 0) return [];
+  const rows = await tx
+    .selectFrom('connection_episodes')
+    .select(['user_id', 'app'])
+    .where('user_id', '=', sql<string>`any(${userIds as string[]}::text[])`)
+    .where('closed_at', 'is', null)
+    .execute();
+  return rows.map((row) => ({ userId: row.user_id, app: row.app }));
+}

@@ -1,0 +1,236 @@
+/** Connection flows: one open per user and app, which the partial unique index decides. Its link lives as long as it is open. */
+import type { Selectable } from 'kysely';
+import { sql } from 'kysely';
+import type { FlowStatus } from '../domain/statuses.ts';
+import { newId, newSecret } from './ids.ts';
+import type { ConnectionFlowsTable } from './schema.ts';
+import type { AnyTx, SystemTx, UserTx } from './scope.ts';
+
+export type Flow = {
+  readonly id: string;
+  readonly userId: string;
+  readonly app: string;
+  readonly appName: string;
+  readonly status: FlowStatus;
+  readonly reason: string | null;
+  /** Asked for although an account works: only an account of this flow's own attempts completes it. */
+  readonly reconnect: boolean;
+  readonly returnUrl: string | null;
+  /** The bearer part of `connectUrl`. Never logged, never in history. */
+  readonly token: string;
+  readonly accountId: string | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly endedAt: Date | null;
+  readonly lastGoAt: Date | null;
+  readonly workflowStartedAt: Date | null;
+};
+
+export type NewFlow = {
+  readonly userId: string;
+  readonly app: string;
+  readonly appName: string;
+  readonly reconnect: boolean;
+  readonly returnUrl: string | null;
+  readonly timeoutMs: number;
+};
+
+/**
+ * Insert or return: the open flow of this user and app. A second call lengthens its life to the longest wait asked for,
+ * and can only add to it (a return URL where none was, `reconnect` once asked for stays).
+ */
+export async function openFlow(tx: UserTx, flow: NewFlow): Promise<{ flow: Flow; isNew: boolean }> {
+  const row = await tx
+    .insertInto('connection_flows')
+    .values({
+      id: newId(),
+      user_id: flow.userId,
+      app: flow.app,
+      app_name: flow.appName,
+      reconnect: flow.reconnect,
+      return_url: flow.returnUrl,
+      token: newSecret(),
+      expires_at: sql<Date>`now() + ${flow.timeoutMs} * interval '1 millisecond'`,
+    })
+    .onConflict((oc) =>
+      oc
+        .columns(['user_id', 'app'])
+        .where('status', '=', 'open')
+        .doUpdateSet({
+          expires_at: sql<Date>`greatest(connection_flows.expires_at, excluded.expires_at)`,
+          return_url: sql<string | null>`coalesce(connection_flows.return_url, excluded.return_url)`,
+          reconnect: sql<boolean>`connection_flows.reconnect or excluded.reconnect`,
+        }),
+    )
+    .returningAll()
+    .returning(sql<boolean>`xmax = 0`.as('is_new'))
+    .executeTakeFirstOrThrow();
+  return { flow: toFlow(row), isNew: row.is_new };
+}
+
+export async function getFlow(tx: AnyTx, flowId: string): Promise<Flow | null> {
+  const row = await tx.selectFrom('connection_flows').selectAll().where('id', '=', flowId).executeTakeFirst();
+  return row ? toFlow(row) : null;
+}
+
+/** The connect pages know a flow by its token only. */
+export async function getFlowByToken(tx: SystemTx, token: string): Promise<Flow | null> {
+  const row = await tx
+    .selectFrom('connection_flows')
+    .selectAll()
+    .where('token', '=', token)
+    .executeTakeFirst();
+  return row ? toFlow(row) : null;
+}
+
+export async function listOpenFlows(tx: AnyTx, userId: string): Promise<readonly Flow[]> {
+  const rows = await tx
+    .selectFrom('connection_flows')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('status', '=', 'open')
+    .execute();
+  return rows.map(toFlow);
+}
+
+export async function noteFlowWorkflowStarted(tx: AnyTx, flowId: string): Promise<void> {
+  await tx
+    .updateTable('connection_flows')
+    .set({ workflow_started_at: sql<Date>`coalesce(workflow_started_at, now())` })
+    .where('id', '=', flowId)
+    .execute();
+}
+
+export async function noteFlowClicked(tx: AnyTx, flowId: string): Promise<void> {
+  await tx
+    .updateTable('connection_flows')
+    .set({ last_go_at: sql<Date>`now()` })
+    .where('id', '=', flowId)
+    .execute();
+}
+
+/** Completes an open flow with an account that Composio showed to be this user's, this app's and ACTIVE. @returns whether this call did. */
+export async function completeFlow(
+  tx: UserTx,
+  flow: { id: string; userId: string; app: string },
+  accountId: string,
+): Promise<boolean> {
+  const done = await tx
+    .updateTable('connection_flows')
+    .set({ status: 'completed', account_id: accountId, ended_at: sql<Date>`now()` })
+    .where('id', '=', flow.id)
+    .where('status', '=', 'open')
+    .executeTakeFirst();
+  if (done.numUpdatedRows === 0n) return false;
+  await tx
+    .insertInto('connections')
+    .values({
+      user_id: flow.userId,
+      account_id: accountId,
+      app: flow.app,
+      status: 'ACTIVE',
+      status_reason: null,
+      disabled: false,
+      flow_id: flow.id,
+      verified_at: sql<Date>`now()`,
+      connected_at: sql<Date>`now()`,
+    })
+    .onConflict((oc) =>
+      oc.columns(['user_id', 'account_id']).doUpdateSet({
+        status: 'ACTIVE',
+        status_reason: null,
+        verified_at: sql<Date>`now()`,
+        connected_at: sql<Date>`coalesce(connections.connected_at, now())`,
+        last_checked_at: sql<Date>`now()`,
+        flow_id: sql<string>`coalesce(connections.flow_id, (
+          select a.flow_id from connection_attempts a where a.account_id = ${accountId} and a.user_id = ${flow.userId} limit 1))`,
+      }),
+    )
+    .execute();
+  return true;
+}
+
+/** Ends an open flow without an account. @returns whether this call did. */
+export async function endFlow(
+  tx: AnyTx,
+  flowId: string,
+  status: 'expired' | 'cancelled',
+  reason: string,
+): Promise<boolean> {
+  const done = await tx
+    .updateTable('connection_flows')
+    .set({ status, reason, ended_at: sql<Date>`now()` })
+    .where('id', '=', flowId)
+    .where('status', '=', 'open')
+    .executeTakeFirst();
+  return done.numUpdatedRows > 0n;
+}
+
+/** Open flows that nobody's workflow will end: past their time, for `sweep`. */
+export async function listOverdueFlows(tx: SystemTx, limit: number): Promise<readonly Flow[]> {
+  const rows = await tx
+    .selectFrom('connection_flows')
+    .selectAll()
+    .where('status', '=', 'open')
+    // The flow's own workflow gets a minute to end it first.
+    .where('expires_at', '<', sql<Date>`now() - interval '1 minute'`)
+    .orderBy('expires_at')
+    .limit(limit)
+    .execute();
+  return rows.map(toFlow);
+}
+
+/** A keyset page of open flows, for the hourly pass. */
+export async function pageOpenFlows(
+  tx: SystemTx,
+  page: { after: string | null; limit: number },
+): Promise<readonly Flow[]> {
+  let query = tx
+    .selectFrom('connection_flows')
+    .selectAll()
+    .where('status', '=', 'open')
+    .orderBy('id')
+    .limit(page.limit);
+  if (page.after !== null) query = query.where('id', '>', page.after);
+  return (await query.execute()).map(toFlow);
+}
+
+/** Accounts of this user and app that our flows opened, other than `keep`: a completed reconnect replaces them. */
+export async function listReplacedAccounts(
+  tx: UserTx,
+  flow: { userId: string; app: string },
+  keep: string,
+): Promise<readonly string[]> {
+  const rows = await tx
+    .selectFrom('connection_attempts')
+    .select('account_id')
+    .distinct()
+    .where('user_id', '=', flow.userId)
+    .where('app', '=', flow.app)
+    .where('status', '=', 'accepted')
+    .where('cleaned_at', 'is', null)
+    .where('account_id', 'is not', null)
+    .where('account_id', '!=', keep)
+    .execute();
+  return rows.flatMap((row) => (row.account_id === null ? [] : [row.account_id]));
+}
+
+export function toFlow(row: Selectable<ConnectionFlowsTable>): Flow {
+  return {
+    id: row.id,
+    userId: row.user_id,
+    app: row.app,
+    appName: row.app_name,
+    status: row.status,
+    reason: row.reason,
+    reconnect: row.reconnect,
+    returnUrl: row.return_url,
+    token: row.token,
+    accountId: row.account_id,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    endedAt: row.ended_at,
+    lastGoAt: row.last_go_at,
+    workflowStartedAt: row.workflow_started_at,
+  };
+}

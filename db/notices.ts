@@ -1,0 +1,186 @@
+/** Notices to the integrator and their deliveries. A notice is written in the transaction of what it tells, once per key. */
+import { sql } from 'kysely';
+import type { JsonObject } from '../domain/json.ts';
+import type { NoticeType } from '../domain/statuses.ts';
+import { newId } from './ids.ts';
+import type { AnyTx, SystemTx } from './scope.ts';
+
+export type NewNotice = {
+  readonly userId: string;
+  readonly type: NoticeType;
+  /** What makes this notice the same as another, e.g. its episode. */
+  readonly dedupeKey: string;
+  readonly app: string | null;
+  readonly flowId: string | null;
+  readonly runId: string | null;
+  readonly data: JsonObject;
+};
+
+export type Notice = NewNotice & { readonly id: string; readonly createdAt: Date };
+
+export type Delivery = {
+  readonly id: string;
+  readonly noticeId: string;
+  readonly userId: string;
+  readonly type: NoticeType;
+  readonly channel: 'webhook' | 'mail';
+  readonly status: 'pending' | 'delivered' | 'failed' | 'skipped';
+  readonly attempts: number;
+  readonly lastStatus: number | null;
+  readonly lastError: string | null;
+  readonly createdAt: Date;
+  readonly deliveredAt: Date | null;
+};
+
+/** @returns the id of the notice that this call wrote, or null when its key exists. */
+export async function addNotice(tx: AnyTx, notice: NewNotice): Promise<string | null> {
+  const row = await tx
+    .insertInto('notices')
+    .values({
+      id: newId(),
+      user_id: notice.userId,
+      type: notice.type,
+      dedupe_key: notice.dedupeKey,
+      app: notice.app,
+      flow_id: notice.flowId,
+      run_id: notice.runId,
+      data: JSON.stringify(notice.data),
+    })
+    .onConflict((oc) => oc.column('dedupe_key').doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  if (!row) return null;
+  await tx
+    .insertInto('deliveries')
+    .values({
+      id: newId(),
+      notice_id: row.id,
+      user_id: notice.userId,
+      channel: 'webhook',
+      last_status: null,
+      last_error: null,
+    })
+    .execute();
+  return row.id;
+}
+
+export async function getNotice(tx: AnyTx, noticeId: string): Promise<Notice | null> {
+  const row = await tx.selectFrom('notices').selectAll().where('id', '=', noticeId).executeTakeFirst();
+  if (!row) return null;
+  return {
+    id: row.id,
+    userId: row.user_id,
+    type: row.type,
+    dedupeKey: row.dedupe_key,
+    app: row.app,
+    flowId: row.flow_id,
+    runId: row.run_id,
+    data: row.data,
+    createdAt: row.created_at,
+  };
+}
+
+export async function getDelivery(tx: AnyTx, noticeId: string): Promise<Delivery | null> {
+  const row = await deliveries(tx).where('deliveries.notice_id', '=', noticeId).executeTakeFirst();
+  return row ? toDelivery(row) : null;
+}
+
+/** Records one attempt to deliver. */
+export async function recordDelivery(
+  tx: AnyTx,
+  noticeId: string,
+  outcome: { status: Delivery['status']; httpStatus: number | null; error: string | null },
+): Promise<void> {
+  await tx
+    .updateTable('deliveries')
+    .set({
+      status: outcome.status,
+      attempts: sql<number>`attempts + 1`,
+      last_status: outcome.httpStatus,
+      last_error: outcome.error,
+      updated_at: sql<Date>`now()`,
+      delivered_at: outcome.status === 'delivered' ? sql<Date>`now()` : null,
+    })
+    .where('notice_id', '=', noticeId)
+    .where('status', 'in', ['pending', 'failed'])
+    .execute();
+}
+
+/** Puts a failed delivery back in line. @returns the notice's id and user, or null when there is no such failed delivery. */
+export async function reopenDelivery(
+  tx: SystemTx,
+  deliveryId: string,
+): Promise<{ noticeId: string; userId: string } | null> {
+  const row = await tx
+    .updateTable('deliveries')
+    .set({ status: 'pending', updated_at: sql<Date>`now()` })
+    .where('id', '=', deliveryId)
+    .where('status', 'in', ['failed', 'pending'])
+    .returning(['notice_id', 'user_id'])
+    .executeTakeFirst();
+  return row ? { noticeId: row.notice_id, userId: row.user_id } : null;
+}
+
+export async function listDeliveries(
+  tx: SystemTx,
+  page: { status?: Delivery['status']; before: { createdAt: string; id: string } | null; limit: number },
+): Promise<readonly { delivery: Delivery; createdAtText: string }[]> {
+  let query = deliveries(tx)
+    .select(sql<string>`deliveries.created_at::text`.as('created_at_text'))
+    .orderBy('deliveries.created_at', 'desc')
+    .orderBy('deliveries.id', 'desc')
+    .limit(page.limit);
+  if (page.status !== undefined) query = query.where('deliveries.status', '=', page.status);
+  const { before } = page;
+  if (before) {
+    query = query.where(
+      sql<boolean>`(deliveries.created_at, deliveries.id) < (${before.createdAt}::timestamptz, ${before.id})`,
+    );
+  }
+  return (await query.execute()).map((row) => ({
+    delivery: toDelivery(row),
+    createdAtText: row.created_at_text,
+  }));
+}
+
+/** Pending deliveries that nothing has touched for a while: their workflow may never have started. */
+export async function listStaleDeliveries(
+  tx: SystemTx,
+  page: { olderThanMs: number; limit: number },
+): Promise<readonly { noticeId: string; userId: string }[]> {
+  const rows = await tx
+    .selectFrom('deliveries')
+    .select(['notice_id', 'user_id'])
+    .where('status', '=', 'pending')
+    .where('updated_at', '<', sql<Date>`now() - ${page.olderThanMs} * interval '1 millisecond'`)
+    .orderBy('updated_at')
+    .limit(page.limit)
+    .execute();
+  return rows.map((row) => ({ noticeId: row.notice_id, userId: row.user_id }));
+}
+
+function deliveries(tx: AnyTx) {
+  return tx
+    .selectFrom('deliveries')
+    .innerJoin('notices', 'notices.id', 'deliveries.notice_id')
+    .selectAll('deliveries')
+    .select('notices.type');
+}
+
+type DeliveryRow = NonNullable<Awaited<ReturnType<ReturnType<typeof deliveries>['executeTakeFirst']>>>;
+
+function toDelivery(row: DeliveryRow): Delivery {
+  return {
+    id: row.id,
+    noticeId: row.notice_id,
+    userId: row.user_id,
+    type: row.type,
+    channel: row.channel,
+    status: row.status,
+    attempts: row.attempts,
+    lastStatus: row.last_status,
+    lastError: row.last_error,
+    createdAt: row.created_at,
+    deliveredAt: row.delivered_at,
+  };
+}
