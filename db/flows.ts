@@ -23,7 +23,6 @@ export type Flow = {
   readonly expiresAt: Date;
   readonly endedAt: Date | null;
   readonly lastGoAt: Date | null;
-  readonly workflowStartedAt: Date | null;
 };
 
 export type NewFlow = {
@@ -91,14 +90,6 @@ export async function listOpenFlows(tx: AnyTx, userId: string): Promise<readonly
     .where('status', '=', 'open')
     .execute();
   return rows.map(toFlow);
-}
-
-export async function noteFlowWorkflowStarted(tx: AnyTx, flowId: string): Promise<void> {
-  await tx
-    .updateTable('connection_flows')
-    .set({ workflow_started_at: sql<Date>`coalesce(workflow_started_at, now())` })
-    .where('id', '=', flowId)
-    .execute();
 }
 
 export async function noteFlowClicked(tx: AnyTx, flowId: string): Promise<void> {
@@ -231,6 +222,5 @@ export function toFlow(row: Selectable<ConnectionFlowsTable>): Flow {
     expiresAt: row.expires_at,
     endedAt: row.ended_at,
     lastGoAt: row.last_go_at,
-    workflowStartedAt: row.workflow_started_at,
   };
 }

@@ -98,14 +98,18 @@ export async function settleToolCall(
   return result.numUpdatedRows > 0n;
 }
 
-/** The call waits for a connection: nothing was done, it will run again with the same arguments. */
-export async function parkToolCall(
+/**
+ * Nothing was done, and the same call will run again with the same arguments: as soon as it can (`pending`), or when its
+ * user has connected the app (`waiting`).
+ */
+export async function releaseToolCall(
   tx: UserTx,
   key: { runId: string; callId: string; attempt: number },
+  to: 'pending' | 'waiting',
 ): Promise<boolean> {
   const result = await tx
     .updateTable('tool_calls')
-    .set({ status: 'waiting' })
+    .set({ status: to })
     .where('run_id', '=', key.runId)
     .where('id', '=', key.callId)
     .where('attempts', '=', key.attempt)

@@ -32,8 +32,12 @@ export type Delivery = {
   readonly deliveredAt: Date | null;
 };
 
-/** @returns the id of the notice that this call wrote, or null when its key exists. */
-export async function addNotice(tx: AnyTx, notice: NewNotice): Promise<string | null> {
+/** @returns the id of the notice that this call wrote, or null when its key exists. One delivery per channel is put in line. */
+export async function addNotice(
+  tx: AnyTx,
+  notice: NewNotice,
+  channels: readonly Delivery['channel'][],
+): Promise<string | null> {
   const row = await tx
     .insertInto('notices')
     .values({
@@ -50,17 +54,21 @@ export async function addNotice(tx: AnyTx, notice: NewNotice): Promise<string | 
     .returning('id')
     .executeTakeFirst();
   if (!row) return null;
-  await tx
-    .insertInto('deliveries')
-    .values({
-      id: newId(),
-      notice_id: row.id,
-      user_id: notice.userId,
-      channel: 'webhook',
-      last_status: null,
-      last_error: null,
-    })
-    .execute();
+  if (channels.length > 0) {
+    await tx
+      .insertInto('deliveries')
+      .values(
+        channels.map((channel) => ({
+          id: newId(),
+          notice_id: row.id,
+          user_id: notice.userId,
+          channel,
+          last_status: null,
+          last_error: null,
+        })),
+      )
+      .execute();
+  }
   return row.id;
 }
 

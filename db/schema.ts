@@ -74,7 +74,6 @@ export interface ConnectionFlowsTable {
   expires_at: Instant;
   ended_at: NullableInstant;
   last_go_at: NullableInstant;
-  workflow_started_at: NullableInstant;
 }
 export interface ConnectionAttemptsTable {
   id: string;

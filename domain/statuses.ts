@@ -101,7 +101,8 @@ export type ToolCallStatus = (typeof TOOL_CALL_STATUSES)[number];
 export const TOOL_CALL_TRANSITIONS: Readonly<Record<ToolCallStatus, readonly ToolCallStatus[]>> = {
   pending: ['waiting', 'started', 'failed', 'denied'],
   waiting: ['waiting', 'started', 'failed', 'denied'],
-  started: ['started', 'waiting', 'done', 'failed', 'unknown'],
+  // Back to `pending` or `waiting` only when the request provably had no effect (429, refused connection, no account).
+  started: ['started', 'pending', 'waiting', 'done', 'failed', 'unknown'],
   unknown: ['done', 'failed'],
   done: [],
   failed: [],

@@ -39,8 +39,7 @@ create table connection_flows (
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
   ended_at timestamptz,
-  last_go_at timestamptz,
-  workflow_started_at timestamptz
+  last_go_at timestamptz
 );
 create unique index connection_flows_one_open on connection_flows (user_id, app) where status = 'open';
 create index connection_flows_open_expiry on connection_flows (expires_at) where status = 'open';
