@@ -32,7 +32,10 @@ export interface EntityComposio {
   /** All accounts of this entity (of these apps, when given), every status, all pages. */
   connections(apps: readonly string[] | null, options?: CallOptions): Promise<readonly ConnectedAccount[]>;
   /** Mints a connect link. The account that comes of it is INITIATED until somebody consents. */
-  connect(request: { app: string; authConfigId: string; callbackUrl: string }, options?: CallOptions): Promise<ConnectLink>;
+  connect(
+    request: { app: string; authConfigId: string; callbackUrl: string },
+    options?: CallOptions,
+  ): Promise<ConnectLink>;
   /** Runs one tool with one account, which the caller has resolved and this adapter checks again. At most one execute request. */
   execute(request: ExecuteRequest): Promise<ExecuteResult>;
   /** Deletes an account of this entity at Composio. An account that is gone already is success. */
@@ -52,8 +55,15 @@ export type ConnectionQuery = {
   readonly cursor?: string;
   readonly limit?: number;
 };
-export type ConnectionPage = { readonly items: readonly ConnectedAccount[]; readonly nextCursor: string | null };
-export type ConnectLink = { readonly accountId: string; readonly redirectUrl: string; readonly expiresAt: string | null };
+export type ConnectionPage = {
+  readonly items: readonly ConnectedAccount[];
+  readonly nextCursor: string | null;
+};
+export type ConnectLink = {
+  readonly accountId: string;
+  readonly redirectUrl: string;
+  readonly expiresAt: string | null;
+};
 
 export type ExecuteRequest = {
   readonly tool: Tool;

@@ -1,0 +1,66 @@
+/**
+ * One user's scope by composio-core's OpenAIToolSet: a new toolset for every call, with the entity's id, never kept. The SDK may
+ * not choose an account, read a file, or reach any address; it carries one verified call to the wire through v3-bridge.ts.
+ * Reading accounts is left to client.ts, whose header says why.
+ */
+import { isUserId } from '../domain/user-id.ts';
+import { connect } from './connect.ts';
+import { execute } from './execute.ts';
+import { ComposioFailure } from './failure.ts';
+import type { CallOptions, EntityComposio, OpenAiTool } from './port.ts';
+import type { Shared } from './shared.ts';
+import { bridgedToolSet } from './shared.ts';
+import type { BridgeRoute } from './v3-bridge.ts';
+
+/** @throws ComposioFailure kind `tenant_violation` for an id that could name nobody or everybody. */
+export function createEntity(shared: Shared, entityId: string): EntityComposio {
+  if (!isUserId(entityId)) {
+    throw new ComposioFailure('not an entity id', { kind: 'tenant_violation', outcome: 'not_sent' });
+  }
+  return {
+    entityId,
+    tools: async (slugs, options) => await offerTools(shared, entityId, slugs, options),
+    connections: async (apps, options) =>
+      await shared.client.connectionsOf(entityId, apps && apps.map((app) => app.toLowerCase()), options),
+    connect: async (request, options) => await connect(shared, entityId, request, options),
+    execute: async (request) => await execute(shared, entityId, request),
+    disconnect: async (accountId, options) => {
+      const account = await shared.client.getConnection(accountId, options);
+      if (account === null) return;
+      if (account.entityId !== entityId) {
+        throw new ComposioFailure('the account belongs to another entity', {
+          kind: 'tenant_violation',
+          outcome: 'not_sent',
+        });
+      }
+      await shared.client.deleteConnection(accountId, options);
+    },
+  };
+}
+
+async function offerTools(
+  shared: Shared,
+  entityId: string,
+  slugs: readonly string[],
+  options: CallOptions | undefined,
+): Promise<readonly OpenAiTool[]> {
+  const tools = await shared.catalogue.getTools(slugs, options);
+  if (tools.length === 0) return [];
+  const items = tools.map((tool) => ({
+    name: tool.slug,
+    description: tool.description,
+    appName: tool.app,
+    parameters: tool.parameters,
+  }));
+  const route: BridgeRoute = {
+    method: 'get',
+    path: /^\/api\/v2\/actions$/,
+    // The SDK measures each answer by serialising it; schemas are large and need no measuring.
+    answer: () => Object.defineProperty({ items }, 'toJSON', { value: () => null }),
+  };
+  const bridge = await bridgedToolSet(shared, entityId, [route]);
+  const offered = await bridge.run(
+    async (toolset) => await toolset.getTools({ actions: tools.map((tool) => tool.slug) }, entityId),
+  );
+  return offered as OpenAiTool[];
+}

@@ -1,0 +1,31 @@
+/** What all entities of one port share. Nothing in it belongs to one of them, and none of it may learn an entity's id for longer than a call. */
+import type { ArgumentChecker } from './arguments.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { ComposioClient } from './client.ts';
+import type { Sdk } from './sdk-import.ts';
+import type { Transport } from './transport.ts';
+import type { Bridge, BridgeRoute } from './v3-bridge.ts';
+import { bridge } from './v3-bridge.ts';
+
+export type Shared = {
+  readonly apiKey: string;
+  readonly transport: Transport;
+  readonly client: ComposioClient;
+  readonly catalogue: Catalogue;
+  readonly argumentChecker: ArgumentChecker;
+  readonly loadSdk: () => Promise<Sdk>;
+  /** Deadline of minting a link, milliseconds. */
+  readonly writeMs: number;
+  readonly sabotage: 'skip-scope' | null;
+};
+
+/** A new toolset of this entity, bridged to these routes and nothing else. */
+export async function bridgedToolSet(
+  { loadSdk, apiKey, transport }: Shared,
+  entityId: string,
+  routes: readonly BridgeRoute[],
+): Promise<Bridge> {
+  const sdk = await loadSdk();
+  const toolset = sdk.createToolSet({ apiKey, baseUrl: transport.baseUrl, entityId });
+  return bridge(toolset, transport.baseUrl, routes);
+}

@@ -1,0 +1,89 @@
+/**
+ * Carries composio-core's v1/v2 calls over to v3.1, on one toolset's own axios instance: each request that the SDK wants to make
+ * meets a route or is refused, and no route leaves but through our transport. What the SDK only wants to look up is answered
+ * here from what the caller has verified already. What a route throws comes out unchanged: the SDK turns most HTTP errors into
+ * bare TypeErrors, so nothing that it throws is ever read.
+ */
+import { ComposioFailure } from './failure.ts';
+import type { SdkRequest, SdkResponse, ToolSet } from './sdk-import.ts';
+
+export type BridgeRoute = {
+  readonly method: 'get' | 'post';
+  /** Path of the SDK's request; its groups are the decoded segments. */
+  readonly path: RegExp;
+  /** The v1/v2 body that the SDK gets. */
+  answer(request: {
+    readonly segments: readonly string[];
+    readonly body: unknown;
+    /** The entity that the toolset was built with. */
+    readonly entityId: string;
+  }): unknown;
+};
+
+export type Bridge = {
+  /** Runs SDK code on the bridged toolset. Throws what a route threw, else a failure that says the SDK refused. */
+  run<T>(work: (toolset: ToolSet) => Promise<T>): Promise<T>;
+};
+
+export function bridge(toolset: ToolSet, baseUrl: string, routes: readonly BridgeRoute[]): Bridge {
+  const thrown: { readonly error: unknown }[] = [];
+
+  async function answer(request: SdkRequest, body: unknown): Promise<SdkResponse> {
+    try {
+      if (thrown[0]) throw thrown[0].error;
+      const data = await answerFrom(routes, baseUrl, request, { body, entityId: toolset.entityId });
+      return { data, status: 200, statusText: 'OK', headers: {}, config: request };
+    } catch (error) {
+      thrown.push({ error });
+      // The SDK's own interceptor writes on the error that it sees: it gets this one, and the caller gets the real one.
+      throw new Error('stopped by the bridge', { cause: error });
+    }
+  }
+
+  toolset.backendClient.getAxiosInstance().interceptors.request.use((request) => {
+    // The SDK's second copy of the API key, under a header name that no gateway redacts.
+    request.headers.delete('common');
+    const body = request.data;
+    request.adapter = async (final) => await answer(final, body);
+    return request;
+  });
+
+  return {
+    async run(work) {
+      const outcome = await work(toolset).then(
+        (result) => ({ result }),
+        (error: unknown) => ({ error }),
+      );
+      if (thrown[0]) throw thrown[0].error;
+      if ('error' in outcome) throw refusedBySdk(outcome.error);
+      return outcome.result;
+    },
+  };
+}
+
+async function answerFrom(
+  routes: readonly BridgeRoute[],
+  baseUrl: string,
+  request: SdkRequest,
+  call: { readonly body: unknown; readonly entityId: string },
+): Promise<unknown> {
+  const path = request.url ?? '';
+  if (request.baseURL === baseUrl && path.startsWith('/api/')) {
+    for (const route of routes) {
+      const match = request.method === route.method ? route.path.exec(path) : null;
+      if (match) return await route.answer({ segments: match.slice(1).map(decodeURIComponent), ...call });
+    }
+  }
+  throw new ComposioFailure('composio-core asked for something that this adapter does not allow', {
+    kind: 'rejected',
+    outcome: 'not_sent',
+  });
+}
+
+function refusedBySdk(cause: unknown): ComposioFailure {
+  return new ComposioFailure('composio-core refused the call before it was sent', {
+    kind: 'rejected',
+    outcome: 'not_sent',
+    cause,
+  });
+}
