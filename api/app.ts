@@ -1,0 +1,26 @@
+/** The Express application. Holds no resource of its own: what it uses comes in, and whoever made that closes it. */
+import express from 'express';
+import type { ApiDeps } from './deps.ts';
+import { mountDocuments } from './documents.ts';
+import { mountRoutes } from './mount-routes.ts';
+import { createOpenApiDocument } from './openapi.ts';
+import { createRequestLog } from './request-log.ts';
+import { ROUTES } from './routes.ts';
+import { createSecurityHeaders } from './security-headers.ts';
+
+export const API_VERSION = '1.0.0';
+
+export function createApp(deps: ApiDeps): express.Express {
+  const app = express();
+  app.disable('x-powered-by');
+  // Answers are not to be cached, so an ETag would only cost.
+  app.disable('etag');
+  app.enable('strict routing');
+  app.enable('case sensitive routing');
+  // Queries are parsed strictly, once, in query-string.ts.
+  app.set('query parser', false);
+  app.use(createRequestLog(deps.logger), ...createSecurityHeaders(deps));
+  mountDocuments(app, createOpenApiDocument(ROUTES, { url: deps.publicUrl, version: API_VERSION }));
+  mountRoutes(app, ROUTES, deps);
+  return app;
+}

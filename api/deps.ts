@@ -1,0 +1,22 @@
+/** What routes work with. Made by the main file, handed down by parameter; nothing here is created at import. */
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { ComposioPort } from '../composio/port.ts';
+import type { Config } from '../config/load-config.ts';
+import type { Database } from '../db/pool.ts';
+import type { Authenticate } from './auth.ts';
+import type { HttpMetrics } from './metrics.ts';
+import type { Readiness } from './readiness.ts';
+
+export type ApiDeps = {
+  readonly publicUrl: string;
+  readonly connect: Config['connect'];
+  readonly taskQueue: string;
+  readonly db: Database;
+  readonly composio: ComposioPort;
+  readonly temporal: Client;
+  readonly authenticate: Authenticate;
+  readonly readiness: Readiness;
+  readonly metrics: HttpMetrics;
+  readonly logger: Logger;
+};

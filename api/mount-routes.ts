@@ -1,0 +1,131 @@
+/**
+ * Routes onto Express. The order is fixed: who calls, what they may, then what they sent, so that a stranger learns
+ * nothing about what would be valid. Everything that goes wrong comes out of the one error handler.
+ */
+import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
+import { z } from 'zod';
+import { forbidden, hasScope, unauthorized } from './auth.ts';
+import type { AnyAnswer, Route, RouteRequest } from './define-route.ts';
+import type { ApiDeps } from './deps.ts';
+import { readJsonBody } from './json-body.ts';
+import { problemPage } from './pages/problem-page.ts';
+import { parsePart, pickHeaders } from './parse-request.ts';
+import { ApiProblem, PROBLEMS } from './problem-codes.ts';
+import { sendProblem, toProblem } from './problems.ts';
+import { parseQuery } from './query-string.ts';
+import { requestIdOf } from './request-log.ts';
+
+const NOTHING = z.strictObject({});
+
+export function mountRoutes(app: Express, routes: readonly Route[], deps: ApiDeps): void {
+  for (const [path, group] of groupByPath(routes)) {
+    const expressPath = path.replaceAll(/\{(\w+)\}/g, ':$1');
+    const refuse = refuseMethod(group);
+    for (const route of group) {
+      if (route.noHead) app.head(expressPath, refuse);
+      app[route.method](expressPath, createHandler(route, deps));
+    }
+    app.all(expressPath, refuse);
+  }
+  app.use(() => {
+    throw new ApiProblem('not_found');
+  });
+  app.use(createErrorHandler(routes));
+}
+
+function groupByPath(routes: readonly Route[]): Map<string, Route[]> {
+  return Map.groupBy(routes, (route) => route.path);
+}
+
+function refuseMethod(group: readonly Route[]): RequestHandler {
+  const methods = group.flatMap(({ method, noHead }) =>
+    method === 'get' && !noHead ? ['get', 'head'] : [method],
+  );
+  const allow = methods.map((method) => method.toUpperCase()).join(', ');
+  return () => {
+    throw new ApiProblem('method_not_allowed', { headers: { allow } });
+  };
+}
+
+function createHandler(route: Route, deps: ApiDeps): RequestHandler {
+  return async (req, res) => {
+    const started = performance.now();
+    res.locals['route'] = route;
+    res.once('close', () => {
+      const labels = { route: route.path, method: route.method, status: res.statusCode };
+      deps.metrics.observeRequest(labels, (performance.now() - started) / 1_000);
+    });
+    const request = await readRequest(route, deps, req, res);
+    send(res, await route.handler(deps, request));
+  };
+}
+
+type AnyRequest = RouteRequest<unknown, unknown, unknown, unknown, null>;
+
+async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Response): Promise<AnyRequest> {
+  const principal =
+    route.scope === null ? null : await deps.authenticate(req.headersDistinct['authorization']);
+  if (route.scope !== null) {
+    if (!principal) throw unauthorized();
+    if (!hasScope(principal, route.scope)) throw forbidden(route.scope);
+  }
+  const gone = new AbortController();
+  res.once('close', () => gone.abort());
+  const headers = route.headers ? pickHeaders(route.headers, req.headersDistinct) : {};
+  return {
+    principal: principal as null,
+    params: parsePart('path', route.params ?? NOTHING, { ...req.params }),
+    query: parsePart('query', route.query ?? NOTHING, parseQuery(req.url)),
+    headers: parsePart('header', route.headers ?? NOTHING, headers),
+    body: req.method === 'GET' || req.method === 'HEAD' ? undefined : await readBody(route, req),
+    requestId: requestIdOf(res),
+    host: req.headers.host ?? '',
+    cookie: req.headers.cookie ?? '',
+    url: req.originalUrl,
+    signal: gone.signal,
+    log: req.log,
+  };
+}
+
+async function readBody(route: Route, req: Request): Promise<unknown> {
+  const value = await readJsonBody(req);
+  if (route.body) return parsePart('body', route.body, value ?? (route.bodyOptional ? {} : value));
+  // An empty object where nothing is expected does no harm, and some clients always send one.
+  if (value !== undefined) parsePart('body', NOTHING, value);
+  return undefined;
+}
+
+function send(res: Response, answer: AnyAnswer): void {
+  res.status(answer.status);
+  for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value);
+  if (answer.page !== undefined) {
+    res.setHeader('content-type', 'text/html; charset=utf-8');
+    res.end(answer.page);
+  } else if (answer.body === undefined) {
+    res.end();
+  } else {
+    res.setHeader('content-type', 'application/json; charset=utf-8');
+    res.end(JSON.stringify(answer.body));
+  }
+}
+
+function createErrorHandler(routes: readonly Route[]): ErrorRequestHandler {
+  const browserPaths = routes
+    .filter((route) => route.forBrowsers)
+    .map((route) => `/${route.path.split('/')[1] ?? ''}/`);
+  return (error: unknown, req, res, next) => {
+    const problem = toProblem(error);
+    const { status } = PROBLEMS[problem.code];
+    if (status >= 500) req.log.error({ err: error }, 'request failed');
+    if (res.headersSent) {
+      next(error);
+      return;
+    }
+    if (browserPaths.some((path) => req.path.startsWith(path)) && status !== 405) {
+      const page = problemPage(status >= 500 ? 'failure' : 'invalid');
+      send(res, { status: status >= 500 ? status : 400, page, headers: problem.headers });
+    } else {
+      sendProblem(res, problem, requestIdOf(res));
+    }
+  };
+}

@@ -1,0 +1,124 @@
+/** The OpenAPI 3.1 document, made of the same schemas that requests are parsed with. */
+import { createDocument } from 'zod-openapi';
+import type {
+  ZodOpenApiContentObject,
+  ZodOpenApiOperationObject,
+  ZodOpenApiPathsObject,
+  ZodOpenApiResponseObject,
+  ZodOpenApiResponsesObject,
+} from 'zod-openapi';
+import type { ResponseSpec, Route } from './define-route.ts';
+import { TAGS } from './define-route.ts';
+import type { ProblemCode } from './problem-codes.ts';
+import { PROBLEMS } from './problem-codes.ts';
+import { problemSchema } from './schemas/problem.ts';
+
+export type OpenApiDocument = ReturnType<typeof createDocument>;
+
+export function createOpenApiDocument(
+  routes: readonly Route[],
+  server: { url: string; version: string },
+): OpenApiDocument {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const route of routes)
+    paths[route.path] = { ...paths[route.path], [route.method]: toOperation(route) };
+  return createDocument({
+    openapi: '3.1.1',
+    info: {
+      title: 'Bellhop',
+      version: server.version,
+      description:
+        "Agent runs that act through Composio with each end user's own connected accounts, durable on Temporal. Errors are problem details (RFC 9457); times are RFC 3339 UTC; durations are strings such as `15s`, `24h`, `7d`.",
+    },
+    servers: [{ url: server.url }],
+    tags: TAGS.map((name) => ({ name })),
+    paths,
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: `Authorization: Bearer <key>`.' },
+      },
+    },
+  });
+}
+
+function toOperation(route: Route): ZodOpenApiOperationObject {
+  const params = {
+    ...(route.params ? { path: route.params } : {}),
+    ...(route.query ? { query: route.query } : {}),
+    ...(route.headers ? { header: route.headers } : {}),
+  };
+  return {
+    operationId: route.operationId,
+    tags: [route.tag],
+    summary: route.summary,
+    ...(route.description || route.scope
+      ? {
+          description: [route.description, route.scope ? `Scope: \`${route.scope}\`.` : '']
+            .filter(Boolean)
+            .join('\n\n'),
+        }
+      : {}),
+    security: route.scope === null ? [] : [{ apiKey: [] }],
+    ...(Object.keys(params).length > 0 ? { requestParams: params as never } : {}),
+    ...(route.body
+      ? {
+          requestBody: {
+            required: route.bodyOptional !== true,
+            content: { 'application/json': { schema: route.body } },
+          },
+        }
+      : {}),
+    responses: { ...toResponses(route), ...toProblemResponses(route) },
+  };
+}
+
+function toResponses(route: Route): ZodOpenApiResponsesObject {
+  return Object.fromEntries(
+    Object.entries(route.responses).map(([status, spec]) => [status, toResponse(spec)]),
+  );
+}
+
+function toResponse(spec: ResponseSpec): ZodOpenApiResponseObject {
+  const headers: Record<string, { description: string; schema: { type: 'string' } }> = {};
+  for (const [name, description] of Object.entries(spec.headers ?? {})) {
+    headers[name] = { description, schema: { type: 'string' } };
+  }
+  const content: ZodOpenApiContentObject = {
+    ...(spec.body ? { 'application/json': { schema: spec.body } } : {}),
+    ...(spec.page ? { 'text/html': { schema: { type: 'string' } } } : {}),
+  };
+  return {
+    description: spec.description,
+    ...(Object.keys(headers).length > 0 ? { headers } : {}),
+    ...(Object.keys(content).length > 0 ? { content } : {}),
+  };
+}
+
+/** Every refusal that a route can answer with, by status. */
+export function problemsOf(route: Route): readonly ProblemCode[] {
+  const writes = route.method === 'post' || route.method === 'put';
+  return [
+    'invalid_request',
+    ...(route.scope === null ? [] : (['unauthorized', 'forbidden'] as const)),
+    ...(writes ? (['body_too_large', 'unsupported_media_type'] as const) : []),
+    ...(route.problems ?? []),
+    'internal',
+    'unavailable',
+  ];
+}
+
+function toProblemResponses(route: Route): ZodOpenApiResponsesObject {
+  if (route.forBrowsers) return {};
+  const byStatus = Map.groupBy(problemsOf(route), (code) => PROBLEMS[code].status);
+  return Object.fromEntries(
+    [...byStatus]
+      .filter(([status]) => !(status in route.responses))
+      .map(([status, codes]) => [
+        String(status),
+        {
+          description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
+          content: { 'application/problem+json': { schema: problemSchema } },
+        },
+      ]),
+  );
+}
