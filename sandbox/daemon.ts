@@ -7,9 +7,9 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { identifyProcess } from './process-identity.ts';
+import { StartError } from './start-error.ts';
 
 export type DaemonOptions = {
-  readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
@@ -86,6 +86,30 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await exited;
   };
   return { pid, hasExited: () => hasExited, exited, stop };
+}
+
+export type ReadinessOptions<T> = {
+  readonly name: string;
+  /** Gives what proves that the server is ready, or null: not yet. */
+  readonly probe: () => Promise<T | null>;
+  readonly tail: () => string[];
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Asks until it is ready. Throws one line and the end of the log when it ended or the time is over. */
+export async function waitForDaemon<T>(daemon: Daemon, options: ReadinessOptions<T>): Promise<T> {
+  const deadline = Date.now() + options.timeoutMs;
+  const describe = (what: string) =>
+    new StartError([`${options.name} ${what}`, ...options.tail().map((line) => `  ${line}`)].join('\n'));
+  for (;;) {
+    const proof = await options.probe();
+    if (proof !== null) return proof;
+    options.signal?.throwIfAborted();
+    if (daemon.hasExited()) throw describe('ended while starting');
+    if (Date.now() > deadline) throw describe(`is not ready after ${options.timeoutMs / 1_000} s`);
+    await delay(30);
+  }
 }
 
 /**

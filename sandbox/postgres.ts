@@ -3,27 +3,16 @@
  * production. Its owner role `bellhop` is no superuser, because a superuser ignores row-level security.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { Daemon } from './daemon.ts';
-import { startDaemon, stopLeftover } from './daemon.ts';
+import { startDaemon, stopLeftover, waitForDaemon } from './daemon.ts';
 import { findFreePort } from './free-port.ts';
-import { readTail } from './log-tail.ts';
+import { readTail, rotateLog } from './log-file.ts';
+import { PID_FILE, makeTemporaryFolder } from './temporary-folder.ts';
 import { resolvePostgresAccount } from './postgres/account.ts';
 import { resolvePostgresBinaries } from './postgres/binaries.ts';
-import { ensureCluster, releaseClusterLock } from './postgres/cluster.ts';
+import { ensureCluster, nameClusterDir, releaseClusterLock } from './postgres/cluster.ts';
 
 export type PostgresOptions = {
   /** Where the data lives and stays; or a fresh, fast, unsafe cluster for tests that is deleted at `stop`. */
@@ -32,6 +21,10 @@ export type PostgresOptions = {
   readonly port?: number;
   /** One line for a person, now and then. */
   readonly log: (line: string) => void;
+  /** Aborts the wait for readiness; what was started is stopped again. */
+  readonly signal?: AbortSignal;
+  /** How long it may take to stop before it is killed. */
+  readonly stopGraceMs?: number;
 };
 
 export type RunningPostgres = {
@@ -39,11 +32,17 @@ export type RunningPostgres = {
   readonly url: string;
   readonly superuserUrl: string;
   readonly port: number;
+  readonly pid: number;
   readonly logFile: string;
+  /** The last lines of its log. */
+  readonly tail: () => string[];
   /** Resolves when the server is gone, asked or not. */
   readonly exited: Promise<unknown>;
   readonly stop: () => Promise<void>;
 };
+
+/** Enough for the reason of a failed start. */
+const TAIL_LINES = 5;
 
 type Passwords = { readonly superuser: string; readonly owner: string };
 
@@ -52,36 +51,52 @@ const READY_TIMEOUT_MS = 40_000;
 /** Fast shutdown writes a checkpoint: well under a second here. The whole stop of `npm start` has 10 s. */
 const STOP_GRACE_MS = 4_000;
 
+type Release = () => Promise<void> | void;
+
 /** Starts the server and makes sure of role and database. Throws one clear line, with the end of the log, when it cannot. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
+  const releases: Release[] = [];
+  const stop = async () => {
+    for (const release of releases.splice(0).reverse()) await release();
+  };
+  try {
+    return { ...(await launch(options, releases)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function launch(options: PostgresOptions, releases: Release[]): Promise<Omit<RunningPostgres, 'stop'>> {
   const isTemporary = 'temporary' in options.place;
   const home =
-    'temporary' in options.place
-      ? mkdtempSync(join(tmpdir(), 'bellhop-pg-'))
-      : resolve(options.place.dataDir);
-  mkdirSync(home, { recursive: true });
-  chmodSync(home, 0o711); // the account that PostgreSQL runs as passes through; what is secret in it is 600
-  const pidFile = join(home, 'process.json');
+    'temporary' in options.place ? await makeTemporaryFolder('pg') : resolve(options.place.dataDir);
+  if (isTemporary) releases.push(() => rmSync(home, { recursive: true, force: true }));
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const pidFile = join(home, PID_FILE);
   const clusterDir = join(home, 'cluster');
   const logFile = join(home, 'postgres.log');
-  if (await stopLeftover('PostgreSQL', pidFile, 'SIGINT'))
-    options.log('stopped the PostgreSQL of an earlier run');
   const account = resolvePostgresAccount();
-  const binaries = resolvePostgresBinaries();
+  const binaries = await resolvePostgresBinaries(account);
+  const { copy } = binaries;
+  if (copy !== null) releases.push(() => rmSync(copy, { recursive: true, force: true }));
   const passwords = readOrMakePasswords(join(home, 'passwords.json'));
+
+  const hadLeftover = await stopLeftover('PostgreSQL', pidFile, 'SIGINT');
   await ensureCluster(clusterDir, {
     initdb: binaries.initdb,
     account,
     password: passwords.superuser,
-    durable: !isTemporary,
+    isDurable: !isTemporary,
   });
-  if (await releaseClusterLock(clusterDir)) options.log('stopped the PostgreSQL of an earlier run');
+  if ((await releaseClusterLock(clusterDir)) || hadLeftover)
+    options.log('stopped the PostgreSQL of an earlier run');
+
   const port = await findFreePort(options.port);
-  const logStart = existsSync(logFile) ? statSync(logFile).size : 0;
+  const logStart = rotateLog(logFile);
   const daemon = await startDaemon({
-    name: 'PostgreSQL',
     command: binaries.postgres,
-    args: ['-D', clusterDir, '-p', String(port), ...serverSettings(isTemporary)],
+    args: ['-D', nameClusterDir(clusterDir, account), '-p', String(port), ...serverSettings(isTemporary)],
     uid: account.uid,
     gid: account.gid,
     cwd: clusterDir,
@@ -89,25 +104,19 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     pidFile,
     stopSignal: 'SIGINT', // "fast": ends sessions, rolls back, writes a checkpoint; SIGTERM would wait for clients
   });
+  releases.push(() => daemon.stop(options.stopGraceMs ?? STOP_GRACE_MS));
   const superuserUrl = `postgres://postgres:${passwords.superuser}@127.0.0.1:${port}/postgres`;
-  const stop = async () => {
-    await daemon.stop(STOP_GRACE_MS);
-    if (isTemporary) rmSync(home, { recursive: true, force: true });
-  };
-  try {
-    await prepareOwner(await connectWhenReady(superuserUrl, daemon, { logFile, logStart }), passwords.owner);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    url: `postgres://bellhop:${passwords.owner}@127.0.0.1:${port}/bellhop`,
-    superuserUrl,
-    port,
-    logFile,
-    exited: daemon.exited,
-    stop,
-  };
+  const tail = () => readTail(logFile, TAIL_LINES, logStart);
+  const client = await waitForDaemon(daemon, {
+    name: 'PostgreSQL',
+    probe: () => tryConnect(superuserUrl),
+    tail,
+    timeoutMs: READY_TIMEOUT_MS,
+    signal: options.signal,
+  });
+  await prepareOwner(client, passwords.owner);
+  const url = `postgres://bellhop:${passwords.owner}@127.0.0.1:${port}/bellhop`;
+  return { url, superuserUrl, port, pid: daemon.pid, logFile, tail, exited: daemon.exited };
 }
 
 function serverSettings(isTemporary: boolean): string[] {
@@ -125,26 +134,16 @@ function serverSettings(isTemporary: boolean): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-async function connectWhenReady(
-  url: string,
-  daemon: Daemon,
-  log: { logFile: string; logStart: number },
-): Promise<Client> {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
-    client.on('error', () => undefined); // reported by the query that fails
-    try {
-      await client.connect();
-      return client;
-    } catch (cause) {
-      await client.end().catch(() => undefined);
-      const tail = () => readTail(log.logFile, 5, log.logStart).join('\n');
-      if (daemon.hasExited()) throw new Error(`PostgreSQL ended while starting:\n${tail()}`, { cause });
-      if (Date.now() > deadline)
-        throw new Error(`PostgreSQL is not ready after ${READY_TIMEOUT_MS / 1_000} s:\n${tail()}`, { cause });
-      await delay(30);
-    }
+async function tryConnect(url: string): Promise<Client | null> {
+  // It answers in milliseconds once it listens; while it recovers it refuses at once.
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  client.on('error', () => undefined); // reported by the query that fails
+  try {
+    await client.connect();
+    return client;
+  } catch {
+    await client.end().catch(() => undefined);
+    return null;
   }
 }
 

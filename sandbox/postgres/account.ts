@@ -3,6 +3,7 @@
  * themselves. It only looks accounts up, and creates one where root has none to use.
  */
 import { execFileSync } from 'node:child_process';
+import { StartError } from '../start-error.ts';
 
 export type Account = { readonly uid: number | undefined; readonly gid: number | undefined };
 
@@ -21,7 +22,7 @@ export function resolvePostgresAccount(): Account {
   }
   const made = lookUp();
   if (made !== null) return made;
-  throw new Error(
+  throw new StartError(
     'PostgreSQL cannot run as root: run as another user, create a system user named "postgres", or set DATABASE_URL',
   );
 }

@@ -10,6 +10,8 @@ import { promisify } from 'node:util';
 import type { Output } from '../progress.ts';
 import { buildTemporal } from './build.ts';
 import { downloadTemporal } from './download.ts';
+import type { Getter } from './getter.ts';
+import { StartError } from '../start-error.ts';
 
 const run = promisify(execFile);
 
@@ -24,12 +26,11 @@ export type TemporalBinary = {
   readonly from: 'PATH' | 'cache' | 'download' | 'build';
 };
 
-export type Getter = (target: string, output: Output) => Promise<void>;
-
 export type BinaryOptions = {
   /** PATH, XDG_CACHE_HOME and BELLHOP_CACHE_DIR are read from it. */
   readonly env: NodeJS.ProcessEnv;
   readonly output: Output;
+  readonly signal?: AbortSignal;
   /** How it is got when it is nowhere, tried in this order; each puts the program at `target`, whole or not at all. */
   readonly getters?: { readonly download: Getter; readonly build: Getter };
 };
@@ -55,13 +56,14 @@ export async function resolveTemporalBinary(options: BinaryOptions): Promise<Tem
     ['build', build],
   ] as const) {
     try {
-      await get(cached, options.output);
+      await get(cached, { output: options.output, signal: options.signal });
       return { path: cached, from };
     } catch (error) {
+      options.signal?.throwIfAborted();
       reasons.push(`${from}: ${firstLine(error)}`);
     }
   }
-  throw new Error(
+  throw new StartError(
     'no Temporal CLI: put `temporal` on PATH (https://docs.temporal.io/cli), or install Go 1.24 or newer and start again, ' +
       `or set TEMPORAL_ADDRESS to a running server (${reasons.join('; ')})`,
   );

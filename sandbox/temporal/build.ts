@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Output } from '../progress.ts';
+import type { Getter } from './getter.ts';
 import { showProgress } from '../progress.ts';
 import { installAtomically } from './install.ts';
 
@@ -12,8 +12,8 @@ const run = promisify(execFile);
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 
 /** A getter for resolveTemporalBinary. Throws one line when Go is missing or the build fails. */
-export function buildTemporal(version: string, env: NodeJS.ProcessEnv) {
-  return async (target: string, output: Output): Promise<void> => {
+export function buildTemporal(version: string, env: NodeJS.ProcessEnv): Getter {
+  return async (target, { output, signal }) => {
     await run('go', ['version'], { env }).catch((cause: unknown) => {
       throw new Error('Go is not installed', { cause });
     });
@@ -23,6 +23,7 @@ export function buildTemporal(version: string, env: NodeJS.ProcessEnv) {
         const goEnv = { ...env, GOBIN: folder };
         await run('go', ['install', `github.com/temporalio/cli/cmd/temporal@${version}`], {
           env: goEnv,
+          ...(signal === undefined ? {} : { signal }),
           timeout: BUILD_TIMEOUT_MS,
           maxBuffer: 64 * 1024 * 1024, // a cold build names every module that it fetches
         }).catch((cause: Error & { stderr?: string }) => {

@@ -4,13 +4,13 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Output } from '../progress.ts';
+import type { Getter } from './getter.ts';
 import { showProgress } from '../progress.ts';
 import { installAtomically } from './install.ts';
 
 /** A getter for resolveTemporalBinary. Throws when the download is out of reach. */
-export function downloadTemporal(version: string) {
-  return async (target: string, output: Output): Promise<void> => {
+export function downloadTemporal(version: string): Getter {
+  return async (target, { output }) => {
     const what = `downloading the Temporal CLI ${version} (about 50 MB, only this once) ...`;
     await showProgress(what, output, () =>
       installAtomically(target, async (folder) => {

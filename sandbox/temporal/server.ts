@@ -2,14 +2,12 @@
  * The Temporal dev server as a child, with the flags that Bellhop is measured with. It resolves no binary and
  * is no production server.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Daemon } from '../daemon.ts';
-import { startDaemon, stopLeftover } from '../daemon.ts';
+import { startDaemon, stopLeftover, waitForDaemon } from '../daemon.ts';
 import { findFreePort } from '../free-port.ts';
-import { readTail } from '../log-tail.ts';
+import { readTail, rotateLog } from '../log-file.ts';
+import { PID_FILE, makeTemporaryFolder } from '../temporary-folder.ts';
 import { isNamespaceReady } from './readiness.ts';
 import { SEARCH_ATTRIBUTES } from './search-attributes.ts';
 
@@ -24,6 +22,10 @@ export type TemporalOptions = {
   readonly uiPort?: number;
   readonly namespace: string;
   readonly log: (line: string) => void;
+  /** Aborts the wait for readiness; what was started is stopped again. */
+  readonly signal?: AbortSignal;
+  /** How long it may take to stop before it is killed. */
+  readonly stopGraceMs?: number;
 };
 
 export type RunningTemporal = {
@@ -34,6 +36,8 @@ export type RunningTemporal = {
   readonly uiPort: number | null;
   readonly logFile: string;
   readonly pid: number;
+  /** The last lines of its log. */
+  readonly tail: () => string[];
   /** Resolves when the server is gone, asked or not. */
   readonly exited: Promise<unknown>;
   readonly stop: () => Promise<void>;
@@ -57,23 +61,39 @@ const DYNAMIC_CONFIG = [
 ];
 const SQLITE_PRAGMAS = ['journal_mode=wal', 'synchronous=normal'];
 
+/** Enough for the reason of a failed start. */
+const TAIL_LINES = 5;
+
+type Release = () => Promise<void> | void;
+
 /** Starts the server and waits until namespace and search attributes answer. Throws one clear line with the end of the log. */
 export async function startTemporal(options: TemporalOptions): Promise<RunningTemporal> {
+  const releases: Release[] = [];
+  const stop = async () => {
+    for (const release of releases.splice(0).reverse()) await release();
+  };
+  try {
+    return { ...(await launch(options, releases)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function launch(options: TemporalOptions, releases: Release[]): Promise<Omit<RunningTemporal, 'stop'>> {
   const isMemory = options.store === 'memory';
   const home =
-    options.store === 'memory'
-      ? mkdtempSync(join(tmpdir(), 'bellhop-temporal-'))
-      : dirname(options.store.dbFile);
-  mkdirSync(home, { recursive: true });
-  const pidFile = join(home, 'process.json');
+    options.store === 'memory' ? await makeTemporaryFolder('temporal') : dirname(options.store.dbFile);
+  if (isMemory) releases.push(() => rmSync(home, { recursive: true, force: true }));
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const pidFile = join(home, PID_FILE);
   const logFile = join(home, 'temporal.log');
   if (await stopLeftover('Temporal', pidFile, 'SIGINT'))
     options.log('stopped the Temporal server of an earlier run');
   const port = await findFreePort(options.port);
   const uiPort = options.ui ? await findFreePort(options.uiPort) : null;
-  const logStart = existsSync(logFile) ? statSync(logFile).size : 0;
+  const logStart = rotateLog(logFile);
   const daemon = await startDaemon({
-    name: 'Temporal',
     command: options.binary,
     args: buildServerArguments({ ...options, port, uiPort }),
     cwd: home,
@@ -82,17 +102,16 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
     pidFile,
     stopSignal: 'SIGINT',
   });
-  const stop = async () => {
-    await daemon.stop(STOP_GRACE_MS);
-    if (isMemory) rmSync(home, { recursive: true, force: true });
-  };
+  releases.push(() => daemon.stop(options.stopGraceMs ?? STOP_GRACE_MS));
   const address = `127.0.0.1:${port}`;
-  try {
-    await waitUntilReady(address, options.namespace, daemon, { logFile, logStart });
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const tail = () => readTail(logFile, TAIL_LINES, logStart);
+  await waitForDaemon(daemon, {
+    name: 'the Temporal server',
+    probe: async () => ((await isNamespaceReady(address, options.namespace)) ? true : null),
+    tail,
+    timeoutMs: READY_TIMEOUT_MS,
+    signal: options.signal,
+  });
   const uiUrl = uiPort === null ? null : `http://127.0.0.1:${uiPort}`;
   return {
     address,
@@ -100,10 +119,10 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
     namespace: options.namespace,
     uiUrl,
     uiPort,
-    logFile,
     pid: daemon.pid,
+    logFile,
+    tail,
     exited: daemon.exited,
-    stop,
   };
 }
 
@@ -132,20 +151,4 @@ export function buildServerArguments(
 /** A user's own client profile (address, key, TLS of a real server) means nothing to a server and must not reach it. */
 function environmentForServer(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
-}
-
-async function waitUntilReady(
-  address: string,
-  namespace: string,
-  daemon: Daemon,
-  log: { logFile: string; logStart: number },
-): Promise<void> {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  while (!(await isNamespaceReady(address, namespace))) {
-    const tail = () => readTail(log.logFile, 5, log.logStart).join('\n');
-    if (daemon.hasExited()) throw new Error(`the Temporal server ended while starting:\n${tail()}`);
-    if (Date.now() > deadline)
-      throw new Error(`the Temporal server is not ready after ${READY_TIMEOUT_MS / 1_000} s:\n${tail()}`);
-    await delay(50);
-  }
 }
