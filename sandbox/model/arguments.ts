@@ -43,6 +43,8 @@ function fillObject(schema: Schema, context: FillContext, place: Place): Record<
     const property = resolve(raw, place.root);
     const guess = guessByName(name, context);
     if (required.includes(name)) filled[name] = fillValue(name, property, context, place, guess);
+    else if (isChoiceSaid(property, context.details.clause))
+      filled[name] = fillValue(name, property, context, place, null);
     else if (guess?.isCertain && !isSaid(name))
       filled[name] = fillValue(name, property, context, place, guess);
   }

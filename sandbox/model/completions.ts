@@ -24,7 +24,7 @@ export function createCompletions({ log, scripts, faults, latencyMs }: Parts): H
   return async (request, response) => {
     const text = await readBody(request);
     const body = parse(text);
-    const seq = log.add(describe(request, body), text.length);
+    const seq = log.add({ ...describe(request), text });
     const settle: Settle = (outcome) => log.settle(seq, outcome);
     response.once('finish', () => settle(response.statusCode));
     response.once('close', () => settle('aborted_by_client'));
@@ -102,7 +102,7 @@ function trickle(ms: number, response: ServerResponse): void {
   response.once('close', () => clearInterval(timer));
 }
 
-function describe(request: IncomingMessage, body: unknown): Omit<LoggedRequest, 'seq' | 'outcome'> {
+function describe(request: IncomingMessage): Omit<LoggedRequest, 'seq' | 'outcome' | 'body'> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers))
     headers[name] = name === 'authorization' ? 'Bearer …' : String(value);
@@ -111,7 +111,6 @@ function describe(request: IncomingMessage, body: unknown): Omit<LoggedRequest, 
     method: request.method ?? '',
     path: request.url ?? '',
     headers,
-    body,
   };
 }
 
