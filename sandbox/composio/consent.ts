@@ -70,9 +70,17 @@ export function decideConsent(
 
 function approve(state: SandboxState, account: Account, accountName: string): void {
   if (state.settings.callbackVerifier) {
-    state.accounts.update(account, { accountName, sessionUri: `composio-session:${nanoId('', 32)}` });
+    state.accounts.update(account, {
+      accountName,
+      status: 'INITIATED',
+      sessionUri: `composio-session:${nanoId('', 32)}`,
+    });
   } else if (state.settings.activeDelayMs > 0) {
-    state.accounts.update(account, { accountName, activatesAt: Date.now() + state.settings.activeDelayMs });
+    state.accounts.update(account, {
+      accountName,
+      status: 'INITIATED',
+      activatesAt: Date.now() + state.settings.activeDelayMs,
+    });
   } else {
     state.accounts.update(account, { accountName, status: 'ACTIVE', statusReason: null });
   }
@@ -88,7 +96,7 @@ function callbackTarget(link: Link, account: Account, status: 'success' | 'faile
   );
   if (account.sessionUri !== null) added.set('session_uri', account.sessionUri);
   // The existing query is kept letter by letter: a state may be signed over its exact text.
-  url.search = url.search === '' ? `?${added}` : `${url.search}&${added}`;
+  url.search = url.search === '' ? added.toString() : `${url.search}&${added.toString()}`;
   return url.href;
 }
 

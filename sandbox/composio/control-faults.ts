@@ -47,7 +47,6 @@ export function faultRoutes({ state, method, segments, body }: ControlCall): Con
 function checkedFault(body: unknown): NewFault {
   if (!isJsonObject(body) || !isJsonObject(body['action'])) throw badRequest('a fault needs an action');
   const fault = body as unknown as NewFault;
-  if (!ACTION_TYPES.includes(fault.action.type))
-    throw badRequest(`unknown fault ${String(fault.action.type)}`);
+  if (!ACTION_TYPES.includes(fault.action.type)) throw badRequest(`unknown fault ${fault.action.type}`);
   return fault;
 }

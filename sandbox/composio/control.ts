@@ -116,7 +116,7 @@ function createCaller(baseUrl: string) {
 }
 
 /** `{userId: 'a'}` as `?user_id=a`. */
-function search(filter: Readonly<Record<string, unknown>>): string {
+function search(filter: Readonly<Record<string, string | number | boolean | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(filter)) {
     if (value !== undefined)
@@ -125,7 +125,7 @@ function search(filter: Readonly<Record<string, unknown>>): string {
         String(value),
       );
   }
-  return query.size === 0 ? '' : `?${query}`;
+  return query.size === 0 ? '' : `?${query.toString()}`;
 }
 
 async function postConsent(

@@ -5,7 +5,9 @@ import type { ConnectionStatus } from '../../domain/statuses.ts';
 export type SandboxSettings = {
   /** Life of a connect link. */
   linkTtlMs: number;
-  /** What an account becomes when its link runs out without consent; Composio leaves it INITIATED for a while. */
+  /** What a freshly minted account is until its user has decided. */
+  freshStatus: Extract<ConnectionStatus, 'INITIALIZING' | 'INITIATED'>;
+  /** What an account becomes when its link runs out without consent; INITIATED: it stays what it is. */
   unfinishedBecomes: Extract<ConnectionStatus, 'INITIATED' | 'EXPIRED' | 'FAILED'>;
   /** How long a consented account stays INITIATED before it is ACTIVE. */
   activeDelayMs: number;
@@ -23,6 +25,7 @@ export type SandboxSettings = {
 export const DEFAULT_SETTINGS: Readonly<SandboxSettings> = {
   // Composio's links live 10 minutes.
   linkTtlMs: 10 * 60_000,
+  freshStatus: 'INITIATED',
   unfinishedBecomes: 'INITIATED',
   activeDelayMs: 0,
   dropCallbacks: 0,

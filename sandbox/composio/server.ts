@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ConnectionStatus } from '../../domain/statuses.ts';
 import { handleApi, isRetiredPath } from './api.ts';
 import { handleControl } from './control-api.ts';
 import { decideConsent, showConsent } from './consent.ts';
@@ -92,7 +93,7 @@ async function handleLink(
 
 /** What happens without a request: consented accounts turn ACTIVE, links run out. */
 function passTime(state: SandboxState, nowMs: number): void {
-  for (const account of state.accounts.inStatus('INITIATED')) {
+  for (const account of state.accounts.activating()) {
     if (account.activatesAt !== null && account.activatesAt <= nowMs) {
       state.accounts.update(account, { status: 'ACTIVE', statusReason: null, activatesAt: null });
     }
@@ -101,12 +102,16 @@ function passTime(state: SandboxState, nowMs: number): void {
   for (const link of state.links.all()) {
     if (link.outcome !== 'open' || link.expiresAt > nowMs) continue;
     const account = state.accounts.get(link.accountId);
-    if (unfinishedBecomes !== 'INITIATED' && account?.status === 'INITIATED') {
+    if (unfinishedBecomes !== 'INITIATED' && account && isUnfinished(account.status)) {
       const statusReason = 'The connection was not completed in time';
       state.accounts.update(account, { status: unfinishedBecomes, statusReason });
     }
   }
   state.links.forgetBefore(nowMs - FORGET_LINKS_AFTER_MS);
+}
+
+function isUnfinished(status: ConnectionStatus): boolean {
+  return status === 'INITIATED' || status === 'INITIALIZING';
 }
 
 /** A broken request is the client's; anything else is a bug of the sandbox, and loud. */

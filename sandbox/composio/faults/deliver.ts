@@ -77,13 +77,13 @@ function sendMalformed(
   { response, headers }: Delivery,
 ): void {
   if (how === 'truncated') {
-    // Announces the whole length, sends half of it and cuts: what a proxy that dies in between does.
+    // Announces the whole length, sends half of it and ends: what a proxy that dies in between does.
     response.writeHead(reply.status, {
       ...headers,
       'Content-Type': 'application/json; charset=utf-8',
       'Content-Length': Buffer.byteLength(reply.body),
     });
-    response.write(reply.body.slice(0, Math.floor(reply.body.length / 2)), () => cut(response));
+    response.write(reply.body.slice(0, Math.floor(reply.body.length / 2)), () => response.destroy());
     return;
   }
   const spoiled = {

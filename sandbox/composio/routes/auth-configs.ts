@@ -23,7 +23,9 @@ export const listAuthConfigs: Handler = (state, request) => {
   if (!Number.isInteger(start) || start < 0) throw badRequest('Invalid cursor');
   const end = Math.min(start + limit, all.length);
   return json(200, {
-    items: all.slice(start, end).map((config) => authConfigToWire(config, countConnections(state, config))),
+    items: all
+      .slice(start, end)
+      .map((config) => authConfigToWire(config, state.accounts.countOfAuthConfig(config.id))),
     next_cursor: end < all.length ? String(end) : null,
     total_items: all.length,
     total_pages: Math.ceil(all.length / limit),
@@ -34,7 +36,7 @@ export const listAuthConfigs: Handler = (state, request) => {
 export const getAuthConfig: Handler = (state, request) => {
   const config = state.authConfigs.get(request.id);
   if (!config) throw authConfigNotFound(request.id);
-  return json(200, authConfigToWire(config, countConnections(state, config)));
+  return json(200, authConfigToWire(config, state.accounts.countOfAuthConfig(config.id)));
 };
 
 export const createAuthConfig: Handler = (state, request) => {
@@ -90,10 +92,4 @@ export function addAuthConfig(
   });
   state.changed();
   return config;
-}
-
-function countConnections(state: SandboxState, config: AuthConfig): number {
-  let count = 0;
-  for (const account of state.accounts.all()) if (account.authConfigId === config.id) count += 1;
-  return count;
 }

@@ -16,7 +16,7 @@ export const createLink: Handler = (state, request) => {
     userId,
     toolkit: config.toolkit,
     authConfigId: config.id,
-    status: 'INITIATED',
+    status: state.settings.freshStatus,
     alias: optionalText(request.body, 'alias'),
   });
   const { link, redirectUrl } = mintLink(state, account, { callbackUrl, style: 'link' });
@@ -71,7 +71,7 @@ function initiateOauth(
     userId,
     toolkit: config.toolkit,
     authConfigId: config.id,
-    status: 'INITIATED',
+    status: state.settings.freshStatus,
     alias: optionalText(connection, 'alias'),
   });
   const { redirectUrl } = mintLink(state, account, { callbackUrl, style: 'initiate' });

@@ -26,6 +26,8 @@ export class Accounts {
   readonly #byId = new Map<string, Account>();
   readonly #byUser = new Map<string, Set<Account>>();
   readonly #byStatus = new Map<ConnectionStatus, Set<Account>>();
+  readonly #activating = new Set<Account>();
+  readonly #countByAuthConfig = new Map<string, number>();
   readonly #onChange: () => void;
   /** Grows with every change: what was sorted at another version is stale. */
   version = 0;
@@ -60,6 +62,8 @@ export class Accounts {
     this.#byId.set(account.id, account);
     addTo(this.#byUser, account.userId, account);
     addTo(this.#byStatus, account.status, account);
+    if (account.activatesAt !== null) this.#activating.add(account);
+    this.#countAuthConfig(account, 1);
     this.#changed();
   }
 
@@ -69,6 +73,8 @@ export class Accounts {
       addTo(this.#byStatus, patch.status, account);
     }
     Object.assign(account, patch);
+    if (account.activatesAt === null) this.#activating.delete(account);
+    else this.#activating.add(account);
     account.updatedAt = distinctTimestamp();
     this.#changed();
   }
@@ -81,6 +87,8 @@ export class Accounts {
     mine?.delete(account);
     if (mine?.size === 0) this.#byUser.delete(account.userId);
     this.#byStatus.get(account.status)?.delete(account);
+    this.#activating.delete(account);
+    this.#countAuthConfig(account, -1);
     this.#changed();
     return true;
   }
@@ -103,6 +111,19 @@ export class Accounts {
 
   inStatus(status: ConnectionStatus): Iterable<Account> {
     return this.#byStatus.get(status) ?? [];
+  }
+
+  /** Consented accounts that are not ACTIVE yet. */
+  activating(): Iterable<Account> {
+    return this.#activating;
+  }
+
+  countOfAuthConfig(id: string): number {
+    return this.#countByAuthConfig.get(id) ?? 0;
+  }
+
+  #countAuthConfig(account: Account, change: number): void {
+    this.#countByAuthConfig.set(account.authConfigId, this.countOfAuthConfig(account.authConfigId) + change);
   }
 
   #changed(): void {

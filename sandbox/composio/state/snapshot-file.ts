@@ -2,7 +2,7 @@
  * Accounts, auth configs, links and the subscription in one JSON file, replaced whole: a crash leaves the old or the new
  * file, never half of one. A change is on disk at most SAVE_DELAY_MS after it happened.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Account } from './account.ts';
 import type { Accounts } from './accounts.ts';
 import type { AuthConfig, AuthConfigs } from './auth-configs.ts';
@@ -37,13 +37,21 @@ export class SnapshotFile {
   /** Fills `source` from the file, if there is one, and saves it from now on. */
   attach(source: Source): void {
     if (existsSync(this.#path)) {
-      const content = JSON.parse(readFileSync(this.#path, 'utf8')) as Content;
+      const content = this.#read();
       for (const account of content.accounts) source.accounts.restore(account);
       for (const config of content.authConfigs) source.authConfigs.restore(config);
       for (const link of content.links) source.links.restore(link);
       source.subscription = content.subscription;
     }
     this.#source = source;
+  }
+
+  #read(): Content {
+    try {
+      return JSON.parse(readFileSync(this.#path, 'utf8')) as Content;
+    } catch (error) {
+      throw new Error(`${this.#path} cannot be read; delete it to start anew`, { cause: error });
+    }
   }
 
   saveSoon(): void {
@@ -64,7 +72,7 @@ export class SnapshotFile {
     };
     const temporary = `${this.#path}.tmp`;
     const descriptor = openSync(temporary, 'w');
-    writeSync(descriptor, JSON.stringify(content));
+    writeFileSync(descriptor, JSON.stringify(content));
     fsyncSync(descriptor);
     closeSync(descriptor);
     renameSync(temporary, this.#path);
