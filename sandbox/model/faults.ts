@@ -1,8 +1,9 @@
 /** Faults: which request meets which, and how an answer is bent by it. The server sends what comes out. */
-import type { ChatRequest } from './chat-request.ts';
+import { type ChatRequest, isObject } from './chat-request.ts';
 import type { WireAnswer } from './chat-answer.ts';
 import type { AnswerFault, Fault, FaultRule } from './protocol.ts';
 import type { ScriptStep } from './scripts.ts';
+import { isTransportFault } from './transport-faults.ts';
 
 /** How often each scripted fault was met is remembered for this many steps, the oldest forgotten first. */
 const MAX_COUNTERS = 10_000;
@@ -101,9 +102,16 @@ const BENDS: { readonly [K in AnswerFault['kind']]: Bend<Extract<AnswerFault, { 
 /** Bends a right answer as the fault says; faults of the transport leave it as it is. */
 export function bend(answer: WireAnswer, fault: Fault | null, request: ChatRequest): unknown {
   const choice = answer.choices[0];
-  if (!fault || !choice || !(fault.kind in BENDS)) return answer;
+  if (!fault || !choice || !Object.hasOwn(BENDS, fault.kind)) return answer;
   const bendBy = BENDS[fault.kind as AnswerFault['kind']] as Bend<Fault>;
   return bendBy(answer, choice, fault, request);
+}
+
+/** For control requests: a misspelt fault that never strikes would make a test pass for nothing. */
+export function isFault(value: unknown): value is Fault {
+  if (!isObject(value) || typeof value['kind'] !== 'string') return false;
+  const { kind } = value;
+  return kind === 'latency' || Object.hasOwn(BENDS, kind) || isTransportFault(kind);
 }
 
 type Choice = WireAnswer['choices'][number];

@@ -5,8 +5,8 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createCompletions } from './completions.ts';
-import { type Fault, type FaultRule, type MarkedScript } from './protocol.ts';
-import { createFaultBook } from './faults.ts';
+import { createFaultBook, isFault } from './faults.ts';
+import type { FaultRule, MarkedScript } from './protocol.ts';
 import { createRequestLog } from './request-log.ts';
 import { readBody, sendError, sendJson } from './respond.ts';
 import { createScriptBook, parseScript } from './scripts.ts';
@@ -97,14 +97,8 @@ async function control(
   }
   const text = await readBody(request);
   const body = readJson(text);
-  if (
-    route === 'POST /scripts' &&
-    isObject(body) &&
-    typeof body['marker'] === 'string' &&
-    body['marker'] !== '' &&
-    parseScript(text)
-  ) {
-    state.scripts.add(body as MarkedScript);
+  if (route === 'POST /scripts' && isMarkedScript(body, text)) {
+    state.scripts.add(body);
     return sendJson(response, 201, {});
   }
   if (route === 'POST /faults' && isObject(body) && isFault(body['fault'])) {
@@ -114,8 +108,9 @@ async function control(
   return sendError(response, 400, { code: 'bad_control_request', message: `${route} was not understood` });
 }
 
-function isFault(value: unknown): value is Fault {
-  return isObject(value) && typeof value['kind'] === 'string';
+function isMarkedScript(body: unknown, text: string): body is MarkedScript {
+  if (!isObject(body) || typeof body['marker'] !== 'string' || body['marker'] === '') return false;
+  return parseScript(text)?.answers.every(({ fault }) => fault === undefined || isFault(fault)) ?? false;
 }
 
 function readJson(text: string): unknown {

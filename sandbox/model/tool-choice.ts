@@ -6,6 +6,22 @@ import { type Action, actionOfClause, actionOfSlug, isSlugVerb, thingOf, wordsOf
 /** A verb alone (3 points) does not make a tool fit: "send" is in half of all slugs. */
 export const FIT = 4;
 
+/** Slugs like `GITHUB_CREATE_AN_ISSUE_COMMENT` hold them. */
+const FILLERS: ReadonlySet<string> = new Set([
+  'a',
+  'an',
+  'the',
+  'of',
+  'for',
+  'in',
+  'to',
+  'by',
+  'and',
+  'with',
+  'from',
+  'all',
+]);
+
 /** A clause with all that is asked of it more than once. */
 export type Clause = {
   readonly details: Details;
@@ -78,7 +94,7 @@ function readTraits(tool: OfferedTool): Traits {
     tool,
     app,
     action: actionOfSlug(tool.name),
-    things: new Set(rest.filter((word) => !isSlugVerb(word)).map(thingOf)),
+    things: new Set(rest.filter((word) => !isSlugVerb(word) && !FILLERS.has(word)).map(thingOf)),
     described: new Set(wordsOf(tool.description).filter((word) => word.length > 3)),
     properties: Object.keys(readProperties(tool)).join(' '),
   };
@@ -90,6 +106,8 @@ function scoreTool(clause: Clause, traits: Traits, named: ReadonlySet<string>): 
   const described = countShared(traits.described, clause.words);
   let score = scoreAction(clause.action, traits.action);
   score += hits === 0 ? 0 : 2 + Math.min(hits, 3);
+  // A tool for more than was asked (`…_ISSUE_COMMENT`) comes after the one for just that.
+  score -= Math.min(traits.things.size - hits, 3) * 0.5;
   score += Math.min(described, 4) * 0.25;
   if (named.has(traits.app)) score += 3;
   else if (named.size > 0) score -= 2;
