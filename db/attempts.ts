@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import type { AttemptStatus } from '../domain/statuses.ts';
 import { newId, newSecret, sha256 } from './ids.ts';
 import type { ConnectionAttemptsTable } from './schema.ts';
-import type { AnyTx, SystemTx, UserTx } from './scope.ts';
+import type { AnyTx, UserTx } from './scope.ts';
 
 export type Attempt = {
   readonly id: string;
@@ -138,20 +138,36 @@ export async function markAccountCleaned(tx: AnyTx, userId: string, accountId: s
     .execute();
 }
 
-/** Attempts that are over and whose account is still at Composio: to be deleted there. */
+/** A completed reconnect replaces the older accounts of this user and app that our flows opened: from now on they may not act. */
+export async function supersedeAccounts(
+  tx: UserTx,
+  of: { userId: string; app: string; keep: string },
+): Promise<void> {
+  await tx
+    .updateTable('connection_attempts')
+    .set({ status: 'superseded', reason: 'replaced' })
+    .where('user_id', '=', of.userId)
+    .where('app', '=', of.app)
+    .where('status', '=', 'accepted')
+    .where('account_id', '!=', of.keep)
+    .execute();
+}
+
+/** Attempts that are over and whose account is still at Composio: to be deleted there. `of` narrows to one user's app. */
 export async function listUncleanAttempts(
-  tx: SystemTx,
-  limit: number,
-): Promise<readonly { id: string; userId: string; accountId: string }[]> {
-  const rows = await tx
+  tx: AnyTx,
+  page: { of?: { userId: string; app: string }; limit: number },
+): Promise<readonly { userId: string; accountId: string }[]> {
+  let query = tx
     .selectFrom('connection_attempts')
-    .select(['id', 'user_id', 'account_id'])
+    .select(['user_id', 'account_id'])
     .where('account_id', 'is not', null)
     .where('cleaned_at', 'is', null)
     .where('status', 'in', ['failed', 'expired', 'superseded'])
-    .limit(limit)
-    .execute();
-  return rows.map((row) => ({ id: row.id, userId: row.user_id, accountId: row.account_id ?? '' }));
+    .limit(page.limit);
+  if (page.of) query = query.where('user_id', '=', page.of.userId).where('app', '=', page.of.app);
+  const rows = await query.execute();
+  return rows.map((row) => ({ userId: row.user_id, accountId: row.account_id ?? '' }));
 }
 
 /** Live attempts past their time: the link is dead and polling is over. @returns how many were ended. */

@@ -40,17 +40,13 @@ export async function closeEpisodes(tx: AnyTx, userId: string, apps: readonly st
     .execute();
 }
 
-/** Open episodes of these users. */
+/** Open episodes of these users; of all users for null. */
 export async function listOpenEpisodes(
   tx: AnyTx,
-  userIds: readonly string[],
+  userIds: readonly string[] | null,
 ): Promise<readonly { userId: string; app: string }[]> {
-  if (userIds.length === 0) return [];
-  const rows = await tx
-    .selectFrom('connection_episodes')
-    .select(['user_id', 'app'])
-    .where('user_id', '=', sql<string>`any(${userIds as string[]}::text[])`)
-    .where('closed_at', 'is', null)
-    .execute();
+  let query = tx.selectFrom('connection_episodes').select(['user_id', 'app']).where('closed_at', 'is', null);
+  if (userIds !== null) query = query.where('user_id', '=', sql<string>`any(${userIds as string[]}::text[])`);
+  const rows = await query.execute();
   return rows.map((row) => ({ userId: row.user_id, app: row.app }));
 }

@@ -186,26 +186,6 @@ export async function pageOpenFlows(
   return (await query.execute()).map(toFlow);
 }
 
-/** Accounts of this user and app that our flows opened, other than `keep`: a completed reconnect replaces them. */
-export async function listReplacedAccounts(
-  tx: UserTx,
-  flow: { userId: string; app: string },
-  keep: string,
-): Promise<readonly string[]> {
-  const rows = await tx
-    .selectFrom('connection_attempts')
-    .select('account_id')
-    .distinct()
-    .where('user_id', '=', flow.userId)
-    .where('app', '=', flow.app)
-    .where('status', '=', 'accepted')
-    .where('cleaned_at', 'is', null)
-    .where('account_id', 'is not', null)
-    .where('account_id', '!=', keep)
-    .execute();
-  return rows.flatMap((row) => (row.account_id === null ? [] : [row.account_id]));
-}
-
 export function toFlow(row: Selectable<ConnectionFlowsTable>): Flow {
   return {
     id: row.id,

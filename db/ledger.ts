@@ -3,7 +3,7 @@
  * a compare-and-set on status and attempt, so a worker that was frozen and wakes cannot overwrite a newer attempt's word.
  */
 import { sql } from 'kysely';
-import type { Json } from '../domain/json.ts';
+import { type Json, storableJson } from '../domain/json.ts';
 import type { UserTx } from './scope.ts';
 import { type ToolCall, toToolCall } from './transcript.ts';
 
@@ -85,7 +85,7 @@ export async function settleToolCall(
     .updateTable('tool_calls')
     .set({
       status: outcome.status,
-      result: 'result' in outcome && outcome.result !== undefined ? JSON.stringify(outcome.result) : null,
+      result: 'result' in outcome && outcome.result !== undefined ? storableJson(outcome.result) : null,
       error: outcome.status === 'done' ? null : outcome.error,
       log_id: 'logId' in outcome ? (outcome.logId ?? null) : null,
       finished_at: sql<Date>`clock_timestamp()`,

@@ -165,6 +165,16 @@ export async function finishRun(tx: AnyTx, runId: string, end: RunEnd): Promise<
   return true;
 }
 
+/** Marks that the run was looked at. */
+export async function touchRun(tx: SystemTx, runId: string): Promise<void> {
+  await tx
+    .updateTable('runs')
+    .set({ updated_at: sql<Date>`now()` })
+    .where('id', '=', runId)
+    .where('finished_at', 'is', null)
+    .execute();
+}
+
 /** Notes that somebody asked for the end. @returns whether the run was still open. */
 export async function requestCancel(tx: AnyTx, runId: string): Promise<boolean> {
   const result = await tx

@@ -112,7 +112,7 @@ export async function settleWaiters(
   return [...new Set(rows.map((row) => row.app))].sort();
 }
 
-/** Runs that still wait on a flow that has ended: their wake-up is repeated. */
+/** Runs that still wait on a flow that is over: their wake-up is repeated. An expired flow wakes nobody: a run has its own time-out. */
 export async function listMissedWakes(
   tx: SystemTx,
   limit: number,
@@ -122,7 +122,7 @@ export async function listMissedWakes(
     .innerJoin('connection_flows', 'connection_flows.id', 'flow_waiters.flow_id')
     .select(['flow_waiters.run_id', 'flow_waiters.app'])
     .where('flow_waiters.state', '=', 'waiting')
-    .where('connection_flows.status', '!=', 'open')
+    .where('connection_flows.status', 'in', ['completed', 'cancelled'])
     // The flow's own workflow wakes within seconds; this is for what it lost.
     .where('connection_flows.ended_at', '<', sql<Date>`now() - interval '15 seconds'`)
     .limit(limit)

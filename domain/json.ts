@@ -14,3 +14,21 @@ export function canonicalJson(value: Json): string {
   }
   return JSON.stringify(value);
 }
+
+/** Escapes that PostgreSQL's jsonb refuses: NUL, and surrogates that stand alone. JSON.stringify writes the latter in lower case. */
+const UNSTORABLE = /\\u(0000|d[89a-f][0-9a-f]{2})/;
+
+/** JSON text that PostgreSQL can keep: NUL and lone surrogates become U+FFFD, in keys too. Other values are as they were. */
+export function storableJson(value: Json): string {
+  const text = JSON.stringify(value);
+  return UNSTORABLE.test(text) ? JSON.stringify(clean(value)) : text;
+}
+
+function clean(value: Json): Json {
+  if (typeof value === 'string') return value.replaceAll('\0', '\uFFFD').toWellFormed();
+  if (Array.isArray(value)) return (value as readonly Json[]).map(clean);
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [clean(key) as string, clean(inner as Json)]));
+  }
+  return value;
+}

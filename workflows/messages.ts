@@ -3,6 +3,7 @@
  * Everything carries ids, names, statuses and counts; content stays in PostgreSQL. A signal is a hint: whoever gets it
  * reads the truth again (from Composio or the database) before it acts.
  */
+import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type {
   AuditMode,
@@ -21,6 +22,11 @@ export const DELIVER_NOTICE = 'deliverNotice';
 export const SWEEP = 'sweep';
 export const AUDIT_SCHEDULE_ID = 'connection-audit';
 export const SWEEP_SCHEDULE_ID = 'sweep';
+
+/** Search attributes, for filters in the Temporal UI. Set at the start, and only where the namespace has them. */
+export const USER_ATTRIBUTE = defineSearchAttributeKey('BellhopUserId', SearchAttributeType.KEYWORD);
+export const STATUS_ATTRIBUTE = defineSearchAttributeKey('BellhopStatus', SearchAttributeType.KEYWORD);
+export const APPS_ATTRIBUTE = defineSearchAttributeKey('BellhopApps', SearchAttributeType.KEYWORD_LIST);
 
 export const runWorkflowId = (runId: string): string => `run-${runId}`;
 export const flowWorkflowId = (flowId: string): string => `connect-${flowId}`;

@@ -1,0 +1,28 @@
+/** What the activities are made of. One object for all factories; each takes the parts it needs. */
+import type { ComposioPort } from '../composio/port.ts';
+import type { Database } from '../db/pool.ts';
+import type { ModelPort } from '../model/port.ts';
+
+export type ActivitySettings = {
+  /** Whole time of one tool's execute request, milliseconds. */
+  readonly toolTimeoutMs: number;
+  /** How long polling must have seen an account ACTIVE before a consent without a callback counts. */
+  readonly callbackGraceMs: number;
+  readonly pollIntervalMs: number;
+  readonly connectTimeoutMs: number;
+  /** The integrator's server confirms who consented; a consent found by polling never counts. */
+  readonly verifierMode: boolean;
+  /** Base of the links that users get. */
+  readonly publicUrl: string;
+  /** Where notices go; null when none is configured. */
+  readonly webhook: { readonly url: string; readonly secret: string } | null;
+  /** Test aid: skip the ledger's in-doubt check, so that the tests which hold it can be seen to fail. */
+  readonly sabotage: 'skip-scope' | 'skip-ledger' | null;
+};
+
+export type ActivityDeps = {
+  readonly db: Database;
+  readonly composio: ComposioPort;
+  readonly model: ModelPort;
+  readonly settings: ActivitySettings;
+};

@@ -1,0 +1,58 @@
+/**
+ * The only place that makes ApplicationFailure. Outcomes that are expected (needs connection, denied, the tool said no,
+ * unknown) are return values and never come here; what comes here is tried again by Temporal's policy, or is not.
+ * Messages hold kinds and statuses only: they are written to history.
+ */
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { ComposioFailure, type ComposioFailureKind } from '../composio/failure.ts';
+import { ModelFailure } from '../model/failure.ts';
+
+/** What trying again cannot mend. */
+const FATAL_COMPOSIO: ReadonlySet<ComposioFailureKind> = new Set([
+  'config',
+  'api_retired',
+  'tenant_violation',
+  'tool_not_found',
+  'invalid_arguments',
+  'rejected',
+]);
+
+/** An answer that is no completion is usually an accident; so many in a row are not. */
+const BAD_ANSWERS = 5;
+
+export function toFailure(error: unknown, attempt: number): Error {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  if (error instanceof ComposioFailure) {
+    return ApplicationFailure.create({
+      type: `composio.${error.kind}`,
+      message: `Composio: ${error.kind}${error.httpStatus === null ? '' : ` (HTTP ${error.httpStatus})`}`,
+      nonRetryable: FATAL_COMPOSIO.has(error.kind),
+      ...(error.retryAfterMs === null ? {} : { nextRetryDelay: error.retryAfterMs }),
+    });
+  }
+  if (error instanceof ModelFailure) {
+    return ApplicationFailure.create({
+      type: `model.${error.kind}`,
+      message: `model: ${error.kind}${error.httpStatus === null ? '' : ` (HTTP ${error.httpStatus})`}`,
+      nonRetryable: !error.retryable || (error.kind === 'bad_answer' && attempt >= BAD_ANSWERS),
+      ...(error.retryAfterMs === null ? {} : { nextRetryDelay: error.retryAfterMs }),
+    });
+  }
+  const code = errorCode(error);
+  return ApplicationFailure.create({
+    type: code === null ? 'internal' : `internal.${code}`,
+    // The text of an unexpected error may quote rows or requests: only its name and code leave.
+    message: `${error instanceof Error ? error.name : 'Error'}${code === null ? '' : ` ${code}`}`,
+    nonRetryable: error instanceof RangeError,
+  });
+}
+
+/** A row that must be there is not: erased, or a wrong id. */
+export function goneFailure(what: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: 'gone', message: `${what} does not exist`, nonRetryable: true });
+}
+
+function errorCode(error: unknown): string | null {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[A-Z0-9_]{2,40}$/i.test(code) ? code : null;
+}

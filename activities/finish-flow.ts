@@ -1,0 +1,54 @@
+/** What follows the end of a flow, safe to repeat: the waiting runs are woken, and the integrator is told. */
+import { Context } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { supersedeAccounts } from '../db/attempts.ts';
+import type { Flow } from '../db/flows.ts';
+import { addNotice } from '../db/notices.ts';
+import { forUser } from '../db/scope.ts';
+import { listWaitingRuns } from '../db/waiters.ts';
+import { connectionCompletedSignal, runWorkflowId } from '../workflows/messages.ts';
+import type { ActivityDeps } from './deps.ts';
+import { channelsOf } from './run-notices.ts';
+import { startDeliveries } from './start-workflows.ts';
+
+export async function finishFlow(deps: ActivityDeps, flow: Flow): Promise<void> {
+  // An expired flow wakes nobody: a run has its own time-out.
+  if (flow.status !== 'expired') await wakeRuns(deps, flow);
+  const { accountId } = flow;
+  if (flow.status !== 'completed' || accountId === null) return;
+  const channels = channelsOf(deps.settings);
+  const noticeId = await forUser(deps.db, flow.userId, async (tx) => {
+    await supersedeAccounts(tx, { userId: flow.userId, app: flow.app, keep: accountId });
+    if (channels.length === 0) return null;
+    return addNotice(
+      tx,
+      {
+        userId: flow.userId,
+        type: 'connection.completed',
+        dedupeKey: `flow:${flow.id}:completed`,
+        app: flow.app,
+        flowId: flow.id,
+        runId: null,
+        data: { accountId },
+      },
+      channels,
+    );
+  });
+  await startDeliveries(noticeId === null ? [] : [noticeId], flow.userId);
+}
+
+async function wakeRuns(deps: ActivityDeps, flow: Flow): Promise<void> {
+  const runIds = await forUser(deps.db, flow.userId, (tx) => listWaitingRuns(tx, flow.id));
+  await Promise.all(runIds.map((runId) => wakeRun(runId, flow.app)));
+}
+
+/** Signals are hints and may be repeated; a run that is gone needs none. */
+export async function wakeRun(runId: string, app: string): Promise<void> {
+  try {
+    await Context.current()
+      .client.workflow.getHandle(runWorkflowId(runId))
+      .signal(connectionCompletedSignal, { app });
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}

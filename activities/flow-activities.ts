@@ -1,0 +1,113 @@
+/** A connection flow's look at the world: attempts and accounts in, completion or patience out. Signals only hint; this reads. */
+import type { Attempt } from '../db/attempts.ts';
+import { LIVE_ATTEMPTS, expireAttempts, listAttempts, moveAttempt, noteActiveSeen } from '../db/attempts.ts';
+import { acceptAttempt, AttemptEndedError } from '../db/accept-attempt.ts';
+import { loadAccountKnowledge } from '../db/connections.ts';
+import { closeEpisodes } from '../db/episodes.ts';
+import { type Flow, completeFlow, endFlow, getFlow } from '../db/flows.ts';
+import { forUser } from '../db/scope.ts';
+import { type ConnectedAccount, resolveAccount } from '../domain/gate.ts';
+import type { FlowStatus } from '../domain/statuses.ts';
+import { toEntityId } from '../domain/user-id.ts';
+import type { ConnectAccountInput } from '../workflows/messages.ts';
+import type { ActivityDeps } from './deps.ts';
+import { cleanAccounts } from './clean-accounts.ts';
+import { finishFlow } from './finish-flow.ts';
+import { running } from './running.ts';
+
+export type FlowCheck = {
+  readonly status: FlowStatus;
+  /** Null when nobody has clicked lately: then there is nothing to poll for. */
+  readonly pollIntervalMs: number | null;
+  readonly expiresInMs: number;
+};
+
+export function createFlowActivities(deps: ActivityDeps) {
+  return {
+    async checkFlow(key: ConnectAccountInput): Promise<FlowCheck> {
+      return running(async ({ cancellationSignal }) => {
+        const flow = await forUser(deps.db, key.userId, (tx) => getFlow(tx, key.flowId));
+        if (!flow) return { status: 'cancelled', pollIntervalMs: null, expiresInMs: 0 };
+        if (flow.status === 'open') await advance(deps, flow, cancellationSignal);
+        const { now, attempts } = await forUser(deps.db, key.userId, async (tx) => ({
+          now: await getFlow(tx, key.flowId),
+          attempts: await listAttempts(tx, key.flowId),
+        }));
+        if (!now) return { status: 'cancelled', pollIntervalMs: null, expiresInMs: 0 };
+        if (now.status !== 'open') await finishFlow(deps, now);
+        await cleanAccounts(deps, { userId: now.userId, app: now.app });
+        const isClicked = attempts.some((attempt) => LIVE_ATTEMPTS.includes(attempt.status));
+        return {
+          status: now.status,
+          pollIntervalMs: isClicked ? deps.settings.pollIntervalMs : null,
+          expiresInMs: Math.max(0, now.expiresAt.getTime() - Date.now()),
+        };
+      });
+    },
+  };
+}
+
+/** Completes or expires the flow if that is due. */
+async function advance(deps: ActivityDeps, flow: Flow, signal: AbortSignal): Promise<void> {
+  const entityId = toEntityId(flow.userId);
+  const accounts = await deps.composio.forEntity(entityId).connections([flow.app], { signal });
+  const attempts = await forUser(deps.db, flow.userId, (tx) => listAttempts(tx, flow.id));
+  for (const attempt of attempts) {
+    if (!LIVE_ATTEMPTS.includes(attempt.status) || attempt.accountId === null) continue;
+    const account = accounts.find((candidate) => candidate.id === attempt.accountId);
+    if (await advanceAttempt(deps, flow, attempt, account)) return;
+  }
+  await forUser(deps.db, flow.userId, async (tx) => {
+    if (!flow.reconnect) {
+      const knowledge = await loadAccountKnowledge(tx, flow.userId, [flow.app]);
+      const resolution = resolveAccount(accounts, {
+        entityId,
+        app: flow.app,
+        knowledge: knowledge(flow.app),
+      });
+      // Made elsewhere, or mended by itself: any ACTIVE account of the entity counts.
+      if (resolution.kind === 'ready') {
+        if (await completeFlow(tx, flow, resolution.account.id))
+          await closeEpisodes(tx, flow.userId, [flow.app]);
+        return;
+      }
+    }
+    await expireAttempts(tx, flow.id);
+    if (flow.expiresAt.getTime() <= Date.now()) await endFlow(tx, flow.id, 'expired', 'nobody_connected');
+  });
+}
+
+/** @returns whether the flow is complete. */
+async function advanceAttempt(
+  deps: ActivityDeps,
+  flow: Flow,
+  attempt: Attempt,
+  account: ConnectedAccount | undefined,
+): Promise<boolean> {
+  const isOver =
+    account === undefined || ['FAILED', 'EXPIRED', 'REVOKED', 'INACTIVE'].includes(account.status);
+  return forUser(deps.db, flow.userId, async (tx) => {
+    if (isOver) {
+      // Composio shows a new account a moment late: one that is missing is given up only with its attempt's time.
+      if (account !== undefined) {
+        const reason = account.status === 'FAILED' ? 'denied' : account.status.toLowerCase();
+        await moveAttempt(tx, attempt.id, { from: LIVE_ATTEMPTS, to: 'failed', reason });
+      }
+      return false;
+    }
+    if (account.status !== 'ACTIVE' || account.disabled) return false;
+    if (attempt.status === 'verified') return acceptAttempt(tx, flow, attempt, 'callback');
+    // Only the integrator's own server can say who consented.
+    if (attempt.status === 'awaiting_confirm') return false;
+    const seenForMs = await noteActiveSeen(tx, attempt.id);
+    if (seenForMs < deps.settings.callbackGraceMs) return false;
+    if (deps.settings.verifierMode) {
+      await moveAttempt(tx, attempt.id, { from: ['open'], to: 'failed', reason: 'callback_lost' });
+      return false;
+    }
+    return acceptAttempt(tx, flow, attempt, 'poll');
+  }).catch((error: unknown) => {
+    if (error instanceof AttemptEndedError) return false;
+    throw error;
+  });
+}

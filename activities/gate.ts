@@ -1,0 +1,145 @@
+/**
+ * The gate as activities use it: reads a user's accounts from Composio, records what it saw, and opens flows for what is
+ * missing. Registration and the run's status are one transaction, so that a flow cannot complete unheard.
+ */
+import type { ComposioPort } from '../composio/port.ts';
+import { loadAccountKnowledge, forgetMissingConnections, recordConnections } from '../db/connections.ts';
+import { closeEpisodes, openEpisode } from '../db/episodes.ts';
+import { type Flow, openFlow } from '../db/flows.ts';
+import { addNotice } from '../db/notices.ts';
+import type { Database } from '../db/pool.ts';
+import { type UserTx, forUser } from '../db/scope.ts';
+import { type ConnectedAccount, type Resolution, gateMessage, resolveAccount } from '../domain/gate.ts';
+import type { GateReason } from '../domain/statuses.ts';
+import { toEntityId } from '../domain/user-id.ts';
+
+export type AppName = { readonly app: string; readonly appName: string };
+export type MissingApp = AppName & {
+  readonly reason: GateReason;
+  readonly account: ConnectedAccount | null;
+  /** Composio says ACTIVE but the provider refuses: only a new account will do. */
+  readonly reconnect?: boolean;
+};
+
+/** Reads and resolves, app by app. One Composio request (a page at a time). */
+export async function resolveApps(
+  deps: { db: Database; composio: ComposioPort },
+  userId: string,
+  apps: readonly string[],
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, Resolution>> {
+  if (apps.length === 0) return new Map();
+  const entityId = toEntityId(userId);
+  const accounts = await deps.composio.forEntity(entityId).connections(apps, signal ? { signal } : {});
+  return forUser(deps.db, userId, async (tx) => {
+    const knowledge = await loadAccountKnowledge(tx, userId, apps);
+    const mine = accounts.filter((account) => account.entityId === entityId && apps.includes(account.app));
+    await recordConnections(tx, userId, mine);
+    await forgetMissingConnections(tx, userId, { apps, accountIds: mine.map((account) => account.id) });
+    const resolutions = new Map(
+      apps.map(
+        (app) => [app, resolveAccount(accounts, { entityId, app, knowledge: knowledge(app) })] as const,
+      ),
+    );
+    const working = [...resolutions].flatMap(([app, resolution]) =>
+      resolution.kind === 'ready' ? [app] : [],
+    );
+    await closeEpisodes(tx, userId, working);
+    return resolutions;
+  });
+}
+
+/** The same without recording, for the one app of a tool call: the hot path reads only. */
+export async function resolveForCall(
+  deps: { db: Database; composio: ComposioPort },
+  userId: string,
+  app: string,
+  signal: AbortSignal,
+): Promise<Resolution> {
+  const entityId = toEntityId(userId);
+  const [accounts, knowledge] = await Promise.all([
+    deps.composio.forEntity(entityId).connections([app], { signal }),
+    forUser(deps.db, userId, (tx) => loadAccountKnowledge(tx, userId, [app])),
+  ]);
+  return resolveAccount(accounts, { entityId, app, knowledge: knowledge(app) });
+}
+
+export function missingOf(
+  apps: readonly AppName[],
+  resolutions: ReadonlyMap<string, Resolution>,
+): MissingApp[] {
+  return apps.flatMap(({ app, appName }) => {
+    const resolution = resolutions.get(app);
+    return resolution?.kind === 'needs_connection'
+      ? [{ app, appName, reason: resolution.reason, account: resolution.account }]
+      : [];
+  });
+}
+
+/** Opens (or joins) the flow of each missing app and, where an app has stopped working, its episode with the user's notice. */
+export async function openFlowsFor(
+  tx: UserTx,
+  user: { userId: string; timeoutMs: number; channels: readonly 'webhook'[] },
+  missing: readonly MissingApp[],
+): Promise<{ flows: ReadonlyMap<string, Flow>; noticeIds: readonly string[] }> {
+  const flows = new Map<string, Flow>();
+  const noticeIds: string[] = [];
+  // In a fixed order, so that two runs of one user cannot deadlock on two apps.
+  for (const item of missing.toSorted((a, b) => a.app.localeCompare(b.app))) {
+    const { flow } = await openFlow(tx, {
+      userId: user.userId,
+      app: item.app,
+      appName: item.appName,
+      reconnect: item.reconnect ?? false,
+      returnUrl: null,
+      timeoutMs: user.timeoutMs,
+    });
+    flows.set(item.app, flow);
+    if (item.account) {
+      const noticeId = await tellBroken(
+        tx,
+        { ...item, account: item.account, userId: user.userId, flowId: flow.id },
+        user.channels,
+      );
+      if (noticeId !== null) noticeIds.push(noticeId);
+    }
+  }
+  return { flows, noticeIds };
+}
+
+/** Opens the episode of an app that stopped working; only who opens it writes the notice. @returns the notice's id, if it is new. */
+export async function tellBroken(
+  tx: UserTx,
+  broken: {
+    userId: string;
+    app: string;
+    appName: string;
+    reason: GateReason;
+    account: ConnectedAccount;
+    flowId: string;
+  },
+  channels: readonly 'webhook'[],
+): Promise<string | null> {
+  const { account } = broken;
+  const status = account.status === 'ACTIVE' ? (account.disabled ? 'INACTIVE' : 'REVOKED') : account.status;
+  const episodeId = await openEpisode(tx, {
+    userId: broken.userId,
+    app: broken.app,
+    accountId: account.id,
+    status,
+  });
+  if (episodeId === null) return null;
+  return addNotice(
+    tx,
+    {
+      userId: broken.userId,
+      type: 'connection.expired',
+      dedupeKey: `episode:${episodeId}`,
+      app: broken.app,
+      flowId: broken.flowId,
+      runId: null,
+      data: { accountId: account.id, status, message: gateMessage(broken.reason, broken.appName) },
+    },
+    channels,
+  );
+}

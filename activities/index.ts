@@ -1,0 +1,29 @@
+/** All activities of one worker. Workflows import only the types. */
+import { createAuditActivities } from './audit-activities.ts';
+import type { ActivityDeps } from './deps.ts';
+import { createFlowActivities } from './flow-activities.ts';
+import { createModelActivities } from './model-activities.ts';
+import { createNoticeActivities } from './notice-activities.ts';
+import { createRunActivities } from './run-activities.ts';
+import { createSweepActivities } from './sweep-activities.ts';
+import { createToolActivities } from './tool-activities.ts';
+
+export type RunActivities = ReturnType<typeof createRunActivities>;
+export type ModelActivities = ReturnType<typeof createModelActivities>;
+export type ToolActivities = ReturnType<typeof createToolActivities>;
+export type FlowActivities = ReturnType<typeof createFlowActivities>;
+export type AuditActivities = ReturnType<typeof createAuditActivities>;
+export type NoticeActivities = ReturnType<typeof createNoticeActivities>;
+export type SweepActivities = ReturnType<typeof createSweepActivities>;
+
+export function createActivities(deps: ActivityDeps) {
+  return {
+    ...createRunActivities(deps),
+    ...createModelActivities(deps),
+    ...createToolActivities(deps),
+    ...createFlowActivities(deps),
+    ...createAuditActivities(deps),
+    ...createNoticeActivities(deps),
+    ...createSweepActivities(deps),
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * One turn of the model: reads the transcript, calls the model once, writes its answer under (run, turn). The answer that
+ * ends the run completes it in the same transaction. A retried attempt finds the turn written and does not pay twice.
+ */
+import { appendEvents } from '../db/events.ts';
+import { type Run, addUsage, finishRun, getRun, lockRun } from '../db/runs.ts';
+import { forUser } from '../db/scope.ts';
+import {
+  type Message,
+  type NewToolCall,
+  type ToolCall,
+  getMessage,
+  insertAssistantMessage,
+  listMessages,
+  listThreadMessages,
+  listToolCalls,
+} from '../db/transcript.ts';
+import { isEndedRunStatus } from '../domain/statuses.ts';
+import { type Tool, isReadOnlyTool } from '../domain/tool.ts';
+import { toEntityId } from '../domain/user-id.ts';
+import type { Completion } from '../model/port.ts';
+import { toChatMessages } from './conversation.ts';
+import type { ActivityDeps } from './deps.ts';
+import { goneFailure } from './failures.ts';
+import { noticeOfEnd } from './run-notices.ts';
+import { running } from './running.ts';
+import { startDeliveries } from './start-workflows.ts';
+
+/** Messages of earlier runs that the model is reminded of; older ones are left out. */
+const REMEMBERED_MESSAGES = 40;
+
+export type ModelTurn =
+  | { readonly kind: 'completed'; readonly tokens: number; readonly ms: number }
+  /** `calls` are those to execute; `asked` counts all that the model made, refused ones too. */
+  | {
+      readonly kind: 'tools';
+      readonly calls: readonly { readonly id: string; readonly tool: string }[];
+      readonly asked: number;
+      readonly tokens: number;
+      readonly ms: number;
+    }
+  | {
+      readonly kind: 'stopped';
+      readonly code: 'model_refused' | 'model_error';
+      readonly message: string;
+      readonly tokens: number;
+      readonly ms: number;
+    }
+  /** The run ended elsewhere while this turn was on its way. */
+  | { readonly kind: 'ended' };
+
+export function createModelActivities(deps: ActivityDeps) {
+  return {
+    async callModel(key: { runId: string; userId: string; turn: number }): Promise<ModelTurn> {
+      return running(async ({ cancellationSignal }) => {
+        const began = performance.now();
+        const { run, ...history } = await readConversation(deps, key);
+        if (isEndedRunStatus(run.status)) {
+          return run.status === 'completed' ? { kind: 'completed', tokens: 0, ms: 0 } : { kind: 'ended' };
+        }
+        const written = history.messages.find((message) => message.turn === key.turn);
+        if (written) return toTurn(written, history.toolCalls, { tokens: 0, ms: 0 });
+        const [tools, offered] = await offerTools(deps, run, cancellationSignal);
+        const completion = await deps.model.complete({
+          model: run.model,
+          messages: toChatMessages({ run, ...history }),
+          tools: offered,
+          signal: cancellationSignal,
+        });
+        return writeTurn(deps, { run, turn: key.turn, completion, tools, began });
+      });
+    },
+  };
+}
+
+async function readConversation(deps: ActivityDeps, key: { runId: string; userId: string }) {
+  return forUser(deps.db, key.userId, async (tx) => {
+    const run = await getRun(tx, key.runId);
+    if (!run) throw goneFailure('run');
+    const remembered = await listThreadMessages(tx, run, REMEMBERED_MESSAGES);
+    const messages = await listMessages(tx, run.id);
+    const toolCalls = messages.length > 1 ? await listToolCalls(tx, run.id) : [];
+    return { run, remembered, messages, toolCalls };
+  });
+}
+
+/** The catalogue's entries, and the same as the user's own toolset offers them to the model. */
+async function offerTools(deps: ActivityDeps, run: Run, signal: AbortSignal) {
+  const entity = deps.composio.forEntity(toEntityId(run.userId));
+  return [
+    await deps.composio.getTools(run.tools, { signal }),
+    await entity.tools(run.tools, { signal }),
+  ] as const;
+}
+
+type Turn = {
+  readonly run: Run;
+  readonly turn: number;
+  readonly completion: Completion;
+  readonly tools: readonly Tool[];
+  /** `performance.now()` at the start of the attempt. */
+  readonly began: number;
+};
+
+async function writeTurn(
+  deps: ActivityDeps,
+  { run, turn, completion, tools, began }: Turn,
+): Promise<ModelTurn> {
+  const { usage } = completion;
+  const stop = stopReason(completion);
+  const calls =
+    stop === null
+      ? completion.toolCalls.map((call, position) => toNewCall(call, { turn, position, tools }))
+      : [];
+  const isFinal = stop === null && calls.length === 0;
+  const message = {
+    runId: run.id,
+    userId: run.userId,
+    turn,
+    content: completion.content ?? completion.refusal,
+    toolCalls: calls,
+    usage,
+  };
+  const { wrote, noticeIds } = await forUser(deps.db, run.userId, async (tx) => {
+    const locked = await lockRun(tx, run.id);
+    if (!locked || isEndedRunStatus(locked.status))
+      return { wrote: locked?.status ?? 'cancelled', noticeIds: [] };
+    if (!(await insertAssistantMessage(tx, message))) return { wrote: 'earlier' as const, noticeIds: [] };
+    await addUsage(tx, run.id, { modelCalls: 1, toolCalls: calls.length, ...usage });
+    const told = {
+      type: 'model.completed' as const,
+      data: { turn, toolCalls: calls.map((call) => call.tool) },
+    };
+    if (!isFinal) {
+      await appendEvents(tx, run, [told]);
+      return { wrote: 'running' as const, noticeIds: [] };
+    }
+    await finishRun(tx, run.id, { status: 'completed', output: completion.content ?? '' });
+    await appendEvents(tx, run, [told, { type: 'run.completed' }]);
+    return {
+      wrote: 'completed' as const,
+      noticeIds: await noticeOfEnd(tx, run, 'run.completed', deps.settings),
+    };
+  });
+  await startDeliveries(noticeIds, run.userId);
+  const spent = { tokens: usage.inputTokens + usage.outputTokens, ms: Math.round(performance.now() - began) };
+  if (wrote === 'completed') return { kind: 'completed', ...spent };
+  if (wrote === 'earlier') return rereadTurn(deps, run, turn, spent);
+  if (wrote !== 'running') return { kind: 'ended' };
+  if (stop !== null) return { kind: 'stopped', ...stop, ...spent };
+  return { kind: 'tools', calls: runnable(calls), asked: calls.length, ...spent };
+}
+
+/** Another attempt wrote this turn first; its answer is the one that counts. */
+async function rereadTurn(
+  deps: ActivityDeps,
+  run: Run,
+  turn: number,
+  spent: { tokens: number; ms: number },
+): Promise<ModelTurn> {
+  return forUser(deps.db, run.userId, async (tx) => {
+    const message = await getMessage(tx, run.id, turn);
+    if (!message) throw goneFailure('turn');
+    return toTurn(message, await listToolCalls(tx, run.id), spent);
+  });
+}
+
+function toTurn(
+  message: Message,
+  toolCalls: readonly ToolCall[],
+  spent: { tokens: number; ms: number },
+): ModelTurn {
+  const calls = toolCalls.filter((call) => message.toolCallIds.includes(call.id));
+  if (calls.length === 0) {
+    // A final answer would have ended the run in its own transaction, so this turn was stopped.
+    return {
+      kind: 'stopped',
+      code: 'model_error',
+      message: 'The model did not finish its answer.',
+      ...spent,
+    };
+  }
+  const open = calls
+    .filter((call) => call.status !== 'failed' || call.attempts > 0)
+    .map(({ id, tool }) => ({ id, tool }));
+  return { kind: 'tools', calls: open, asked: calls.length, ...spent };
+}
+
+function runnable(calls: readonly NewToolCall[]): { id: string; tool: string }[] {
+  return calls.filter((call) => call.refusedBecause === undefined).map(({ id, tool }) => ({ id, tool }));
+}
+
+function stopReason(
+  completion: Completion,
+): { code: 'model_refused' | 'model_error'; message: string } | null {
+  if (completion.refusal !== null && completion.toolCalls.length === 0) {
+    return { code: 'model_refused', message: 'The model refused the task.' };
+  }
+  switch (completion.finishReason) {
+    case 'content_filter':
+      return { code: 'model_refused', message: 'The model’s answer was withheld by its content filter.' };
+    case 'length':
+      return { code: 'model_error', message: 'The model’s answer was cut at its length limit.' };
+    case 'stop':
+    case 'tool_calls':
+      return null;
+  }
+}
+
+/** Our own call ids, from turn and position: a retried attempt makes the same ones, and the model cannot make two alike. */
+function toNewCall(
+  call: { name: string; arguments: string },
+  at: { turn: number; position: number; tools: readonly Tool[] },
+): NewToolCall {
+  const tool = at.tools.find((candidate) => candidate.slug === call.name);
+  return {
+    id: `call_${at.turn}_${at.position}`,
+    tool: tool?.slug ?? call.name.slice(0, 200),
+    app: tool?.app ?? null,
+    isWrite: tool === undefined || !isReadOnlyTool(tool),
+    arguments: call.arguments,
+    position: at.position,
+    ...(tool === undefined
+      ? { refusedBecause: `There is no tool ${call.name.slice(0, 200)}. Use only the tools offered.` }
+      : {}),
+  };
+}

@@ -1,0 +1,195 @@
+/** The two ends of a run: `beginRun` checks the connections that its tools need, `endRun` closes what did not complete. */
+import { Context } from '@temporalio/activity';
+import { type NewRunEvent, appendEvents } from '../db/events.ts';
+import { addNotice } from '../db/notices.ts';
+import {
+  type Run,
+  type RunEnd,
+  finishRun,
+  getRun,
+  lockRun,
+  markRunStarted,
+  setRunStatus,
+} from '../db/runs.ts';
+import { type UserTx, forUser } from '../db/scope.ts';
+import { addWaiter, listWaiting, settleWaiters } from '../db/waiters.ts';
+import { gateMessage } from '../domain/gate.ts';
+import type { RunErrorCode } from '../domain/statuses.ts';
+import { isEndedRunStatus } from '../domain/statuses.ts';
+import type { Tool } from '../domain/tool.ts';
+import type { ConnectionCheck, WaitingApp } from '../workflows/messages.ts';
+import type { ActivityDeps } from './deps.ts';
+import { goneFailure } from './failures.ts';
+import { type AppName, type MissingApp, missingOf, openFlowsFor, resolveApps } from './gate.ts';
+import { channelsOf, noticeOfEnd } from './run-notices.ts';
+import { running } from './running.ts';
+import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
+
+type RunKey = { readonly runId: string; readonly userId: string };
+/** What one check changed, and what must be started once it is committed. */
+type Gate = ConnectionCheck & {
+  readonly flows: readonly Parameters<typeof startFlowWorkflow>[0][];
+  readonly noticeIds: readonly string[];
+};
+export type BeginResult = ConnectionCheck & {
+  readonly connectTimeoutMs: number;
+  readonly limits: Run['limits'];
+};
+
+export function createRunActivities(deps: ActivityDeps) {
+  return {
+    /** Safe to call again: after a wake-up the workflow calls it to see whether the run may go on. */
+    async beginRun(key: RunKey): Promise<BeginResult> {
+      return running(async () => {
+        const run = await forUser(deps.db, key.userId, (tx) => getRun(tx, key.runId));
+        if (!run) throw goneFailure('run');
+        const view = { connectTimeoutMs: run.connectTimeoutMs, limits: run.limits };
+        if (isEndedRunStatus(run.status)) return { status: run.status, waitingFor: [], ...view };
+        const signal = Context.current().cancellationSignal;
+        const tools = await deps.composio.getTools(run.tools, { signal });
+        const unknown = run.tools.filter((slug) => !tools.some((tool) => tool.slug === slug));
+        if (unknown.length > 0) {
+          await endOnce(deps, run, {
+            code: 'internal',
+            message: `Composio has no tool ${unknown.join(', ')}.`,
+          });
+          return { status: 'failed', waitingFor: [], ...view };
+        }
+        const apps = appsOf(tools);
+        const resolutions = await resolveApps(
+          deps,
+          run.userId,
+          apps.map(({ app }) => app),
+          signal,
+        );
+        const missing = missingOf(apps, resolutions);
+        const gate = await forUser(deps.db, run.userId, (tx) => passGate(deps, tx, run, { apps, missing }));
+        for (const flow of gate.flows) await startFlowWorkflow(flow);
+        await startDeliveries(gate.noticeIds, run.userId);
+        return { status: gate.status, waitingFor: gate.waitingFor, ...view };
+      });
+    },
+
+    /** Ends a run that did not complete. The first end wins; calling again changes nothing. */
+    async endRun(
+      key: RunKey & {
+        end: { status: 'failed'; code: RunErrorCode; message: string } | { status: 'cancelled' };
+      },
+    ): Promise<ConnectionCheck> {
+      return running(async () => {
+        const run = await forUser(deps.db, key.userId, (tx) => getRun(tx, key.runId));
+        if (!run) throw goneFailure('run');
+        await endOnce(deps, run, key.end.status === 'cancelled' ? null : key.end);
+        return { status: key.end.status, waitingFor: [] };
+      });
+    },
+  };
+}
+
+/** The apps that these tools need an account of, by slug. */
+function appsOf(tools: readonly Tool[]): AppName[] {
+  const names = new Map(tools.filter((tool) => !tool.noAuth).map((tool) => [tool.app, tool.appName]));
+  return [...names].map(([app, appName]) => ({ app, appName })).sort((a, b) => a.app.localeCompare(b.app));
+}
+
+async function passGate(
+  deps: ActivityDeps,
+  tx: UserTx,
+  run: Run,
+  { apps, missing }: { apps: readonly AppName[]; missing: readonly MissingApp[] },
+): Promise<Gate> {
+  const locked = await lockRun(tx, run.id);
+  if (!locked || isEndedRunStatus(locked.status)) {
+    return { status: locked?.status ?? 'failed', waitingFor: [], flows: [], noticeIds: [] };
+  }
+  await markRunStarted(
+    tx,
+    run.id,
+    apps.map(({ app }) => app),
+  );
+  const isFirst = locked.startedAt === null;
+  const waitedFor = isFirst ? [] : await listWaiting(tx, run.id);
+  const nowReady = waitedFor.map(({ app }) => app).filter((app) => !missing.some((item) => item.app === app));
+  if (nowReady.length > 0) await settleWaiters(tx, run.id, nowReady);
+  const events: NewRunEvent[] = [
+    ...(isFirst ? [{ type: 'run.started' as const }] : []),
+    ...nowReady.map((app) => ({ type: 'connection.completed' as const, data: { app } })),
+  ];
+  if (missing.length === 0) {
+    await setRunStatus(tx, run.id, 'running');
+    await appendEvents(tx, run, events);
+    return { status: 'running', waitingFor: [], flows: [], noticeIds: [] };
+  }
+  const told = run.onMissingConnection === 'fail';
+  const channels = channelsOf(deps.settings);
+  const user = { userId: run.userId, timeoutMs: run.connectTimeoutMs, channels };
+  const { flows, noticeIds } = await openFlowsFor(tx, user, missing);
+  const waitingFor: WaitingApp[] = [];
+  for (const { app, reason } of missing) {
+    const flowId = flows.get(app)?.id ?? '';
+    await addWaiter(tx, {
+      flowId,
+      runId: run.id,
+      userId: run.userId,
+      app,
+      reason,
+      state: told ? 'told' : 'waiting',
+    });
+    waitingFor.push({ app, reason, flowId });
+    if (!waitedFor.some((waiting) => waiting.flowId === flowId)) {
+      events.push({ type: 'connection.required', data: { app, reason, flowId } });
+    }
+  }
+  if (told) {
+    const error = {
+      code: 'connection_required' as const,
+      message: missing.map((m) => gateMessage(m.reason, m.appName)).join(' '),
+    };
+    await finishRun(tx, run.id, { status: 'failed', error });
+    events.push({ type: 'run.failed', data: { code: error.code } });
+    await appendEvents(tx, run, events);
+    const endNotice = await noticeOfEnd(tx, run, 'run.failed', deps.settings);
+    return { status: 'failed', waitingFor, flows: [], noticeIds: [...noticeIds, ...endNotice] };
+  }
+  await setRunStatus(tx, run.id, 'waiting_for_connection');
+  await appendEvents(tx, run, events);
+  const noticeId =
+    channels.length === 0
+      ? null
+      : await addNotice(
+          tx,
+          {
+            userId: run.userId,
+            type: 'run.waiting_for_connection',
+            dedupeKey: `run:${run.id}:waiting:${waitingFor.map((w) => w.flowId).join(',')}`,
+            app: null,
+            flowId: null,
+            runId: run.id,
+            data: { apps: waitingFor.map(({ app }) => app) },
+          },
+          channels,
+        );
+  return {
+    status: 'waiting_for_connection',
+    waitingFor,
+    flows: [...flows.values()],
+    noticeIds: noticeId === null ? noticeIds : [...noticeIds, noticeId],
+  };
+}
+
+/** Ends a run as failed with `error`, or as cancelled without one. */
+async function endOnce(
+  deps: ActivityDeps,
+  run: Run,
+  error: { code: RunErrorCode; message: string } | null,
+): Promise<void> {
+  const end: RunEnd = error === null ? { status: 'cancelled' } : { status: 'failed', error };
+  const noticeIds = await forUser(deps.db, run.userId, async (tx) => {
+    if (!(await finishRun(tx, run.id, end))) return [];
+    await settleWaiters(tx, run.id, null);
+    const type = end.status === 'cancelled' ? 'run.cancelled' : 'run.failed';
+    await appendEvents(tx, run, [{ type, ...(error === null ? {} : { data: { code: error.code } }) }]);
+    return error === null ? [] : noticeOfEnd(tx, run, 'run.failed', deps.settings);
+  });
+  await startDeliveries(noticeIds, run.userId);
+}

@@ -1,0 +1,33 @@
+/** Notices that tell the integrator how a run ended. Written only where a receiver is configured. */
+import { addNotice } from '../db/notices.ts';
+import type { Run } from '../db/runs.ts';
+import type { UserTx } from '../db/scope.ts';
+import type { ActivitySettings } from './deps.ts';
+
+export function channelsOf(settings: ActivitySettings): readonly 'webhook'[] {
+  return settings.webhook === null ? [] : ['webhook'];
+}
+
+export async function noticeOfEnd(
+  tx: UserTx,
+  run: Pick<Run, 'id' | 'userId'>,
+  type: 'run.completed' | 'run.failed',
+  settings: ActivitySettings,
+): Promise<readonly string[]> {
+  const channels = channelsOf(settings);
+  if (channels.length === 0) return [];
+  const id = await addNotice(
+    tx,
+    {
+      userId: run.userId,
+      type,
+      dedupeKey: `run:${run.id}:end`,
+      app: null,
+      flowId: null,
+      runId: run.id,
+      data: {},
+    },
+    channels,
+  );
+  return id === null ? [] : [id];
+}

@@ -1,0 +1,42 @@
+/** What every activity shares: heartbeats while it works, an abort signal for its requests, its errors mapped. */
+import { CancelledFailure, Context } from '@temporalio/activity';
+import type { Logger } from '@temporalio/common';
+import { toFailure } from './failures.ts';
+
+/** A third of the shortest heartbeat timeout in workflows/policies.ts (10 s), so that two may be lost. */
+const HEARTBEAT_INTERVAL_MS = 3_000;
+
+/** Runs `work` with heartbeats, and turns whatever it throws into the failure that Temporal should see. */
+export async function running<T>(
+  work: (context: Context) => Promise<T>,
+  details?: () => unknown,
+): Promise<T> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(details?.()), HEARTBEAT_INTERVAL_MS);
+  try {
+    return await work(context);
+  } catch (error) {
+    if (context.cancellationSignal.aborted && isAbort(error)) throw new CancelledFailure('cancelled');
+    log(context).warn('activity attempt failed', {
+      activity: context.info.activityType,
+      attempt: context.info.attempt,
+      error: error instanceof Error ? error.name : 'Error',
+    });
+    throw toFailure(error, context.info.attempt);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+function log(context: Context): Logger {
+  return context.log;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof CancelledFailure || (error instanceof Error && error.name === 'AbortError');
+}
+
+/** Sleeps while heartbeats go on; ends early, with a CancelledFailure, when the activity is cancelled. */
+export async function pause(ms: number): Promise<void> {
+  await Context.current().sleep(ms);
+}

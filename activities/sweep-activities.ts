@@ -1,0 +1,201 @@
+/**
+ * The sweep: starts what was accepted and never started, closes what Temporal no longer knows, repeats wakes and deliveries
+ * that got lost, ends what is past its time. Each part is bounded and independent: one that fails does not stop the others.
+ */
+import { Context } from '@temporalio/activity';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { finishAudit, getRunningAudit } from '../db/audits.ts';
+import { appendEvents } from '../db/events.ts';
+import { type Flow, endFlow, listOverdueFlows, pageOpenFlows } from '../db/flows.ts';
+import { listStaleDeliveries } from '../db/notices.ts';
+import { finishRun, listQuietRuns, listUnstartedRuns, touchRun } from '../db/runs.ts';
+import { asSystem } from '../db/scope.ts';
+import { listMissedWakes, settleWaiters } from '../db/waiters.ts';
+import { toEntityId } from '../domain/user-id.ts';
+import { AGENT_RUN, type AgentRunInput, runWorkflowId } from '../workflows/messages.ts';
+import { cleanAccounts } from './clean-accounts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { wakeRun } from './finish-flow.ts';
+import { pagesOf } from './audit-suspects.ts';
+import { running } from './running.ts';
+import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
+
+/** Rows per part and pass: a pass stays within seconds, and the next one comes in a minute. */
+const BATCH = 200;
+/** An acceptance takes at most about 10 s. */
+const UNSTARTED_AFTER_MS = 20_000;
+/** A run that works or waits changes its row rarely; asking Temporal about it every ten minutes is cheap. */
+const QUIET_FOR_MS = 10 * 60_000;
+/** Longer than the wait between the first two attempts, so that only deliveries without a workflow are found early on. */
+const STALE_DELIVERY_MS = 10 * 60_000;
+/** Accounts of open flows are looked up together once an hour: for those who consented when nobody polled. */
+const HOUR_MS = 3_600_000;
+const FLOWS_PER_REQUEST = 50;
+
+export type SweepResult = Readonly<
+  Record<
+    'started' | 'lost' | 'woken' | 'expired' | 'cleaned' | 'delivered' | 'hinted' | 'failedParts',
+    number
+  >
+>;
+
+export function createSweepActivities(deps: ActivityDeps) {
+  return {
+    async sweepAll(): Promise<SweepResult> {
+      return running(async ({ cancellationSignal: signal, log }) => {
+        let failedParts = 0;
+        const part = async (name: string, work: () => Promise<number>): Promise<number> => {
+          signal.throwIfAborted();
+          try {
+            return await work();
+          } catch (error) {
+            failedParts += 1;
+            log.warn('a part of the sweep failed', {
+              part: name,
+              error: error instanceof Error ? error.name : 'Error',
+            });
+            return 0;
+          }
+        };
+        return {
+          started: await part('start', () => startUnstarted(deps)),
+          lost:
+            (await part('lost runs', () => closeLost(deps))) +
+            (await part('lost audit', () => closeLostAudit(deps))),
+          woken: await part('wake', () => repeatWakes(deps)),
+          expired: await part('expire', () => expireFlows(deps)),
+          cleaned: await part('clean', () => cleanAccounts(deps)),
+          delivered: await part('deliver', () => restartDeliveries(deps)),
+          hinted: await part('hourly', () => hourlyPass(deps, signal)),
+          failedParts,
+        };
+      });
+    },
+  };
+}
+
+async function startUnstarted(deps: ActivityDeps): Promise<number> {
+  const { client, info } = Context.current();
+  const runs = await asSystem(deps.db, (tx) =>
+    listUnstartedRuns(tx, { olderThanMs: UNSTARTED_AFTER_MS, limit: BATCH }),
+  );
+  let started = 0;
+  for (const { id, userId } of runs) {
+    const input: AgentRunInput = { runId: id, userId };
+    try {
+      await client.workflow.start(AGENT_RUN, {
+        workflowId: runWorkflowId(id),
+        taskQueue: info.taskQueue,
+        args: [input],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        priority: { fairnessKey: userId.slice(0, 64) },
+      });
+      started += 1;
+    } catch (error) {
+      // It runs, only no worker has come to it yet; or it ended before it began, which closeLost sees to.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      if (!(await isRunning(runWorkflowId(id)))) await loseRun(deps, { id, userId });
+    }
+  }
+  return started;
+}
+
+async function closeLost(deps: ActivityDeps): Promise<number> {
+  let lost = 0;
+  let after: string | null = null;
+  for (;;) {
+    const page: readonly { id: string; userId: string }[] = await asSystem(deps.db, (tx) =>
+      listQuietRuns(tx, { quietForMs: QUIET_FOR_MS, after, limit: BATCH }),
+    );
+    for (const run of page) {
+      if (await isRunning(runWorkflowId(run.id))) {
+        await asSystem(deps.db, (tx) => touchRun(tx, run.id));
+      } else if (await loseRun(deps, run)) {
+        lost += 1;
+      }
+    }
+    after = page.at(-1)?.id ?? null;
+    if (page.length < BATCH) return lost;
+  }
+}
+
+async function loseRun(deps: ActivityDeps, run: { id: string; userId: string }): Promise<boolean> {
+  return asSystem(deps.db, async (tx) => {
+    const error = { code: 'workflow_lost' as const, message: 'The run’s workflow ended without a result.' };
+    if (!(await finishRun(tx, run.id, { status: 'failed', error }))) return false;
+    await settleWaiters(tx, run.id, null);
+    await appendEvents(tx, run, [{ type: 'run.failed', data: { code: error.code } }]);
+    return true;
+  });
+}
+
+async function closeLostAudit(deps: ActivityDeps): Promise<number> {
+  const audit = await asSystem(deps.db, getRunningAudit);
+  if (!audit || Date.now() - audit.startedAt.getTime() < UNSTARTED_AFTER_MS) return 0;
+  if (await isRunning(audit.workflowId)) return 0;
+  await asSystem(deps.db, (tx) =>
+    finishAudit(tx, audit.id, 'failed', 'the audit’s workflow ended without a word'),
+  );
+  return 1;
+}
+
+async function repeatWakes(deps: ActivityDeps): Promise<number> {
+  const missed = await asSystem(deps.db, (tx) => listMissedWakes(tx, BATCH));
+  for (const { runId, app } of missed) await wakeRun(runId, app);
+  return missed.length;
+}
+
+async function expireFlows(deps: ActivityDeps): Promise<number> {
+  const flows = await asSystem(deps.db, (tx) => listOverdueFlows(tx, BATCH));
+  for (const flow of flows)
+    await asSystem(deps.db, (tx) => endFlow(tx, flow.id, 'expired', 'nobody_connected'));
+  return flows.length;
+}
+
+async function restartDeliveries(deps: ActivityDeps): Promise<number> {
+  if (deps.settings.webhook === null) return 0;
+  const stale = await asSystem(deps.db, (tx) =>
+    listStaleDeliveries(tx, { olderThanMs: STALE_DELIVERY_MS, limit: BATCH }),
+  );
+  for (const { noticeId, userId } of stale) await startDeliveries([noticeId], userId);
+  return stale.length;
+}
+
+/** Open flows whose app works by now, wherever it was connected: their workflows are told to look. */
+async function hourlyPass(deps: ActivityDeps, signal: AbortSignal): Promise<number> {
+  const { info } = Context.current();
+  // The sweep comes once a minute; this part takes the first pass of each hour.
+  if (info.currentAttemptScheduledTimestampMs % HOUR_MS > 60_000) return 0;
+  let hinted = 0;
+  let after: string | null = null;
+  for (;;) {
+    const flows: readonly Flow[] = await asSystem(deps.db, (tx) =>
+      pageOpenFlows(tx, { after, limit: FLOWS_PER_REQUEST }),
+    );
+    if (flows.length === 0) return hinted;
+    after = flows.at(-1)?.id ?? null;
+    const entityIds = [...new Set(flows.map((flow) => toEntityId(flow.userId)))];
+    const working = new Set<string>();
+    for await (const page of pagesOf(
+      deps.composio,
+      { entityIds, statuses: ['ACTIVE'] },
+      { signal, onRequest: () => {} },
+    )) {
+      for (const account of page) working.add(`${account.entityId} ${account.app}`);
+    }
+    for (const flow of flows.filter((flow) => !flow.reconnect && working.has(`${flow.userId} ${flow.app}`))) {
+      await startFlowWorkflow(flow);
+      hinted += 1;
+    }
+  }
+}
+
+async function isRunning(workflowId: string): Promise<boolean> {
+  try {
+    const { status } = await Context.current().client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING' || status.name === 'PAUSED';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * One tool call: in a scope of its user, with an account resolved by us, written in the ledger before the request leaves.
+ * The scope is built here and thrown away here.
+ */
+import { ComposioFailure } from '../composio/failure.ts';
+import { ToolCallArgumentsError, parseToolArguments } from './tool-arguments.ts';
+import { appendEvents } from '../db/events.ts';
+import { sha256Hex } from '../db/ids.ts';
+import {
+  getToolCall,
+  hasUnknownWrite,
+  msUntilDeadline,
+  releaseToolCall,
+  settleToolCall,
+  startToolCall,
+  type ToolCallOutcome,
+} from '../db/ledger.ts';
+import { type Run, getRun } from '../db/runs.ts';
+import { forUser } from '../db/scope.ts';
+import type { ToolCall } from '../db/transcript.ts';
+import type { ConnectedAccount } from '../domain/gate.ts';
+import { type JsonObject, canonicalJson } from '../domain/json.ts';
+import type { GateReason } from '../domain/statuses.ts';
+import { isEndedRunStatus } from '../domain/statuses.ts';
+import { type Tool, isReadOnlyTool } from '../domain/tool.ts';
+import { toEntityId } from '../domain/user-id.ts';
+import type { ActivityDeps } from './deps.ts';
+import { goneFailure } from './failures.ts';
+import { resolveForCall } from './gate.ts';
+import { pause, running } from './running.ts';
+import { StaleClaimError, SupersededCallError } from './tool-claim.ts';
+import { judgeAnswer, judgeFailure, type Verdict } from './tool-verdict.ts';
+import { parkForConnection, resumeAfterConnection } from './tool-park.ts';
+
+export type ToolCallKey = { readonly runId: string; readonly userId: string; readonly callId: string };
+export type ToolOutcome =
+  | { readonly status: 'done' | 'failed' | 'unknown' | 'denied'; readonly ms: number }
+  | {
+      readonly status: 'needs_connection';
+      readonly app: string;
+      readonly reason: GateReason;
+      readonly flowId: string;
+      readonly ms: number;
+    }
+  /** The run ended elsewhere; nothing was sent. */
+  | { readonly status: 'ended'; readonly ms: number };
+
+/** The ledger's deadline is this much later than the request's, so that an aborted request is surely over. */
+const DEADLINE_MARGIN_MS = 2_000;
+/** From the ledger's claim to the socket there are microseconds; a process that took this long was frozen and must not send. */
+const CLAIM_LIFE_MS = 5_000;
+
+export function createToolActivities(deps: ActivityDeps) {
+  return {
+    async executeTool(key: ToolCallKey): Promise<ToolOutcome> {
+      return running(async ({ cancellationSignal }) => {
+        const began = performance.now();
+        const outcome = await execute(deps, key, cancellationSignal);
+        return { ...outcome, ms: Math.round(performance.now() - began) };
+      });
+    },
+  };
+}
+
+type Untimed<T> = T extends unknown ? Omit<T, 'ms'> : never;
+type Outcome = Untimed<ToolOutcome>;
+
+async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal): Promise<Outcome> {
+  const { run, call } = await readCall(deps, key);
+  if (isFinal(call)) return { status: call.status };
+  if (isEndedRunStatus(run.status)) return { status: 'ended' };
+  const current =
+    call.status === 'started' && deps.settings.sabotage !== 'skip-ledger'
+      ? await outwaitEarlierAttempt(deps, key)
+      : call;
+  if (isFinal(current)) return { status: current.status };
+  if (current.status === 'started' && current.isWrite && deps.settings.sabotage !== 'skip-ledger') {
+    // An earlier attempt was about to send, or sent, and left no word: nobody can know. Never guess.
+    return settle(deps, run, current, {
+      status: 'unknown',
+      error: 'The worker was lost while this call was on its way.',
+    });
+  }
+  const tool = (await deps.composio.getTools([call.tool], { signal }))[0];
+  if (!tool || !run.tools.includes(tool.slug)) {
+    return settle(deps, run, current, { status: 'failed', error: `There is no tool ${call.tool}.` });
+  }
+  let args: JsonObject;
+  try {
+    args = parseToolArguments(call.arguments);
+  } catch (error) {
+    if (!(error instanceof ToolCallArgumentsError)) throw error;
+    return settle(deps, run, current, { status: 'failed', error: error.message });
+  }
+  if (tool.noAuth) return send(deps, { run, call: current, tool, args, account: null, signal });
+  const resolution = await resolveForCall(deps, run.userId, tool.app, signal);
+  if (resolution.kind === 'needs_connection') {
+    return parkForConnection(deps, {
+      run,
+      call: current,
+      tool,
+      reason: resolution.reason,
+      account: resolution.account,
+      reconnect: false,
+    });
+  }
+  if (current.status === 'waiting') await resumeAfterConnection(deps, run, tool.app);
+  return send(deps, { run, call: current, tool, args, account: resolution.account, signal });
+}
+
+async function readCall(deps: ActivityDeps, key: ToolCallKey): Promise<{ run: Run; call: ToolCall }> {
+  return forUser(deps.db, key.userId, async (tx) => {
+    const run = await getRun(tx, key.runId);
+    const call = await getToolCall(tx, key);
+    if (!run || !call) throw goneFailure('tool call');
+    return { run, call };
+  });
+}
+
+function isFinal(call: ToolCall): call is ToolCall & { status: 'done' | 'failed' | 'unknown' | 'denied' } {
+  return (
+    call.status === 'done' ||
+    call.status === 'failed' ||
+    call.status === 'unknown' ||
+    call.status === 'denied'
+  );
+}
+
+/** Waits until the earlier attempt's request can no longer have an effect, then reads its word, if it left one meanwhile. */
+async function outwaitEarlierAttempt(deps: ActivityDeps, key: ToolCallKey): Promise<ToolCall> {
+  for (;;) {
+    const { call, ms } = await forUser(deps.db, key.userId, async (tx) => {
+      const call = await getToolCall(tx, key);
+      if (!call) throw goneFailure('tool call');
+      return { call, ms: call.status === 'started' ? await msUntilDeadline(tx, key) : 0 };
+    });
+    if (call.status !== 'started' || ms <= 0) return call;
+    // Looks again each second: the earlier attempt may finish well before its deadline.
+    await pause(Math.min(ms, 1_000));
+  }
+}
+
+type Sending = {
+  readonly run: Run;
+  readonly call: ToolCall;
+  readonly tool: Tool;
+  readonly args: JsonObject;
+  readonly account: ConnectedAccount | null;
+  readonly signal: AbortSignal;
+};
+
+async function send(deps: ActivityDeps, sending: Sending): Promise<Outcome> {
+  const { run, call, tool, args, account, signal } = sending;
+  const accountId = account?.id ?? null;
+  const isWrite = !isReadOnlyTool(tool);
+  const key = { runId: run.id, callId: call.id };
+  const digest = sha256Hex(canonicalJson({ tool: tool.slug, arguments: args, account: accountId }));
+  let attempt = call.attempts;
+  const beforeSend = async (): Promise<void> => {
+    signal.throwIfAborted();
+    const claimedAt = performance.now();
+    const claimed = await forUser(deps.db, run.userId, async (tx) => {
+      if (isWrite && (await hasUnknownWrite(tx, { ...key, tool: tool.slug, accountId })))
+        throw new RefusedWriteError();
+      const timeoutMs = deps.settings.toolTimeoutMs + DEADLINE_MARGIN_MS;
+      const number = await startToolCall(tx, {
+        ...key,
+        expectedAttempts: call.attempts,
+        accountId,
+        digest,
+        timeoutMs,
+      });
+      if (number === null) throw new SupersededCallError();
+      await appendEvents(tx, run, [
+        { type: 'tool.started', data: { callId: call.id, tool: tool.slug, attempt: number } },
+      ]);
+      return number;
+    });
+    attempt = claimed;
+    if (performance.now() - claimedAt > CLAIM_LIFE_MS) throw new StaleClaimError();
+  };
+  const settled = (verdict: Verdict) =>
+    act(deps, { ...sending, call: { ...call, attempts: attempt } }, verdict);
+  try {
+    const result = await deps.composio.forEntity(toEntityId(run.userId)).execute({
+      tool,
+      arguments: args,
+      account,
+      timeoutMs: deps.settings.toolTimeoutMs,
+      beforeSend,
+      // Not the activity's signal: a call that was sent is let finish and recorded.
+    });
+    return await settled(judgeAnswer(result, isWrite));
+  } catch (error) {
+    if (error instanceof RefusedWriteError)
+      return settle(deps, run, call, { status: 'failed', error: error.message });
+    if (error instanceof StaleClaimError) await release(deps, run, call.id, attempt);
+    if (error instanceof ComposioFailure) return settled(judgeFailure(error, isWrite));
+    throw error;
+  }
+}
+
+class RefusedWriteError extends Error {
+  override readonly name = 'RefusedWriteError';
+  constructor() {
+    super(
+      'An earlier call of this tool with this account has an unknown outcome. It must be resolved before this tool may write again.',
+    );
+  }
+}
+
+/** Does what the verdict says. Throws where the attempt is to be repeated by Temporal's policy. */
+async function act(deps: ActivityDeps, sending: Sending, verdict: Verdict): Promise<Outcome> {
+  const { run, call, tool } = sending;
+  switch (verdict.kind) {
+    case 'settle':
+      return settle(deps, run, call, verdict.outcome);
+    case 'retry':
+      await release(deps, run, call.id, call.attempts);
+      throw verdict.error;
+    case 'fatal':
+      await settle(deps, run, call, { status: 'failed', error: 'The call was refused.' });
+      throw verdict.error;
+    case 'needs_connection':
+      return parkForConnection(deps, {
+        run,
+        call,
+        tool,
+        reason: verdict.reason,
+        account: sending.account,
+        reconnect: verdict.reconnect,
+      });
+  }
+}
+
+async function release(deps: ActivityDeps, run: Run, callId: string, attempt: number): Promise<void> {
+  await forUser(deps.db, run.userId, (tx) =>
+    releaseToolCall(tx, { runId: run.id, callId, attempt }, 'pending'),
+  );
+}
+
+/** Writes the outcome. When a newer attempt has settled the call meanwhile, its word stands. */
+async function settle(
+  deps: ActivityDeps,
+  run: Run,
+  call: ToolCall,
+  outcome: ToolCallOutcome,
+): Promise<Outcome> {
+  const status = await forUser(deps.db, run.userId, async (tx) => {
+    const key = { runId: run.id, callId: call.id };
+    if (await settleToolCall(tx, { ...key, attempt: call.attempts }, outcome)) {
+      const type = outcome.status === 'unknown' ? 'tool.unknown' : 'tool.completed';
+      await appendEvents(tx, run, [
+        { type, data: { callId: call.id, tool: call.tool, status: outcome.status } },
+      ]);
+      return outcome.status;
+    }
+    const now = await getToolCall(tx, key);
+    if (now && isFinal(now)) return now.status;
+    throw new SupersededCallError();
+  });
+  return { status };
+}

@@ -1,0 +1,57 @@
+/** What the bodies of several runs show besides their rows, in two statements for a whole page. */
+import { sql } from 'kysely';
+import type { AnyTx } from './scope.ts';
+import type { ToolCall } from './transcript.ts';
+import { toToolCall } from './transcript.ts';
+import type { Waiting } from './waiters.ts';
+
+export type RunDetails = { readonly waiting: readonly Waiting[]; readonly toolCalls: readonly ToolCall[] };
+
+/** Details of each of these runs: what it waits for (or was told at its end), its tool calls in the model's order. */
+export async function listRunDetails(
+  tx: AnyTx,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, RunDetails>> {
+  const ids = sql<string>`any(${runIds as string[]}::text[])`;
+  const waiting = await tx
+    .selectFrom('flow_waiters')
+    .innerJoin('connection_flows', 'connection_flows.id', 'flow_waiters.flow_id')
+    .select([
+      'flow_waiters.run_id',
+      'flow_waiters.app',
+      'connection_flows.app_name',
+      'flow_waiters.reason',
+      'flow_waiters.flow_id',
+      'connection_flows.token',
+    ])
+    .where('flow_waiters.run_id', '=', ids)
+    .where('flow_waiters.state', 'in', ['waiting', 'told'])
+    .orderBy('flow_waiters.app')
+    .execute();
+  const calls = await tx
+    .selectFrom('tool_calls')
+    .selectAll()
+    .where('run_id', '=', ids)
+    .orderBy('turn')
+    .orderBy('position')
+    .execute();
+  return new Map(
+    runIds.map((id) => [
+      id,
+      {
+        waiting: waiting.filter((row) => row.run_id === id).map(toWaiting),
+        toolCalls: calls.filter((row) => row.run_id === id).map(toToolCall),
+      },
+    ]),
+  );
+}
+
+function toWaiting(row: {
+  app: string;
+  app_name: string;
+  reason: Waiting['reason'];
+  flow_id: string;
+  token: string;
+}): Waiting {
+  return { app: row.app, appName: row.app_name, reason: row.reason, flowId: row.flow_id, token: row.token };
+}

@@ -1,0 +1,190 @@
+/**
+ * One run: gate, then model and tools in turn until the model answers. This file drives; next-step.ts decides; activities
+ * do. Only ids, names, statuses and counts come here. No mutable state at module level: it leaks between workflows.
+ */
+import {
+  CancellationScope,
+  ActivityFailure,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RunActivities, ModelActivities, ToolActivities } from '../activities/index.ts';
+import type { RunErrorCode, RunStatus } from '../domain/statuses.ts';
+import { isEndedRunStatus } from '../domain/statuses.ts';
+import { atMost } from './at-most.ts';
+import {
+  type AgentRunInput,
+  type AgentRunProgress,
+  type AgentRunResult,
+  type ConnectionCheck,
+  type WaitingApp,
+  connectionCheckUpdate,
+  connectionCompletedSignal,
+  progressQuery,
+} from './messages.ts';
+import { type Happened, type RunnableCall, type Step, nextStep } from './next-step.ts';
+import { GATE_POLICY, MODEL_POLICY, RECORD_POLICY, TOOL_POLICY } from './policies.ts';
+import { showRun } from './show-run.ts';
+
+const gate = proxyActivities<Pick<RunActivities, 'beginRun'>>(GATE_POLICY);
+const record = proxyActivities<Pick<RunActivities, 'endRun'>>(RECORD_POLICY);
+const model = proxyActivities<ModelActivities>(MODEL_POLICY);
+const tools = proxyActivities<ToolActivities>(TOOL_POLICY);
+
+/** Of one turn's calls. More would let one run take a worker's slots and the request budget. */
+const PARALLEL_CALLS = 8;
+const START: AgentRunProgress = { turn: 0, toolCalls: 0, tokens: 0, activeMs: 0 };
+
+type Begun = Awaited<ReturnType<RunActivities['beginRun']>>;
+
+class ConnectionTimeout extends Error {}
+
+export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
+  const key = { runId: input.runId, userId: input.userId };
+  const wakes = new Map<string, number>();
+  let checked: ConnectionCheck | null = null;
+  let progress = input.resume ?? START;
+  let status: RunStatus = 'running';
+  const waiting = new Map<string, WaitingApp>();
+
+  setHandler(connectionCompletedSignal, ({ app }) => void wakes.set(app, (wakes.get(app) ?? 0) + 1));
+  setHandler(connectionCheckUpdate, async () => {
+    await condition(() => checked !== null);
+    return checked as unknown as ConnectionCheck;
+  });
+  setHandler(progressQuery, () => ({ ...progress, status, waitingFor: [...waiting.values()] }));
+
+  const show = (next: RunStatus): void => {
+    status = next;
+    showRun({ status, turn: progress.turn, waitingFor: [...waiting.values()] });
+  };
+
+  /** Waits until one of these apps was reported connected since `seen`. @throws ConnectionTimeout */
+  const awaitWake = async (
+    apps: readonly WaitingApp[],
+    seen: ReadonlyMap<string, number>,
+    timeoutMs: number,
+  ): Promise<void> => {
+    for (const app of apps) waiting.set(app.app, app);
+    show('waiting_for_connection');
+    const woken = await condition(
+      () => apps.some(({ app }) => wakes.get(app) !== seen.get(app)),
+      Math.max(1, timeoutMs),
+    );
+    for (const { app } of apps) waiting.delete(app);
+    if (!woken) throw new ConnectionTimeout(apps.map(({ app }) => app).join(', '));
+    if (waiting.size === 0) show('running');
+  };
+
+  const passGate = async (): Promise<Begun> => {
+    let waitedSince: number | null = null;
+    for (;;) {
+      const seen = new Map(wakes);
+      const begun = await gate.beginRun(key);
+      checked ??= { status: begun.status, waitingFor: begun.waitingFor };
+      if (begun.status !== 'waiting_for_connection') return begun;
+      waitedSince ??= Date.now();
+      await awaitWake(begun.waitingFor, seen, waitedSince + begun.connectTimeoutMs - Date.now());
+    }
+  };
+
+  const executeCall = async (call: RunnableCall, begun: Begun): Promise<{ status: string; ms: number }> => {
+    for (;;) {
+      const seen = new Map(wakes);
+      const summary = `turn ${progress.turn}: ${call.tool}`;
+      const outcome = await tools.executeTool.executeWithOptions({ summary }, [{ ...key, callId: call.id }]);
+      if (outcome.status !== 'needs_connection') return outcome;
+      await awaitWake([outcome], seen, begun.connectTimeoutMs);
+    }
+  };
+
+  const perform = async (step: Step, begun: Begun): Promise<Happened | null> => {
+    switch (step.do) {
+      case 'call_model': {
+        const summary = `turn ${step.turn}: model`;
+        return {
+          after: 'model',
+          ...(await model.callModel.executeWithOptions({ summary }, [{ ...key, turn: step.turn }])),
+        };
+      }
+      case 'execute_tools': {
+        const outcomes = await atMost(PARALLEL_CALLS, step.calls, (call) => executeCall(call, begun));
+        return {
+          after: 'tools',
+          statuses: outcomes.map((o) => o.status),
+          ms: Math.max(...outcomes.map((o) => o.ms)),
+        };
+      }
+      case 'wait_for_connection':
+      case 'fail':
+      case 'return':
+        return null;
+    }
+  };
+
+  const fail = async (code: RunErrorCode, message: string): Promise<AgentRunResult> => {
+    await record.endRun({ ...key, end: { status: 'failed', code, message } });
+    checked ??= { status: 'failed', waitingFor: [] };
+    return { status: 'failed', error: code };
+  };
+
+  const drive = async (): Promise<AgentRunResult> => {
+    const begun = await passGate();
+    let next = nextStep(progress, begun.limits, { after: 'gate', status: begun.status });
+    for (;;) {
+      progress = next.progress;
+      const { step } = next;
+      if (step.do === 'return') return { status: step.status };
+      if (step.do === 'fail') return await fail(step.code, step.message);
+      if (step.do === 'call_model' && workflowInfo().continueAsNewSuggested) {
+        await condition(allHandlersFinished);
+        await continueAsNew<typeof agentRun>({ ...key, resume: progress });
+      }
+      const happened = await perform(step, begun);
+      if (happened === null) return await fail('internal', 'The run came to a step that it cannot take.');
+      next = nextStep(progress, begun.limits, happened);
+    }
+  };
+
+  const end = async (): Promise<AgentRunResult> => {
+    try {
+      return await CancellationScope.cancellable(drive);
+    } catch (error) {
+      if (isCancellation(error)) {
+        await CancellationScope.nonCancellable(() => record.endRun({ ...key, end: { status: 'cancelled' } }));
+        checked ??= { status: 'cancelled', waitingFor: [] };
+        return { status: 'cancelled' };
+      }
+      if (error instanceof ConnectionTimeout) {
+        return await fail('connection_timeout', `Nobody connected ${error.message} in time.`);
+      }
+      // A continue-as-new is thrown too, and is no failure.
+      if (!(error instanceof ActivityFailure)) throw error;
+      return await fail(...blame(error));
+    }
+  };
+
+  show('running');
+  const result = await end();
+  if (isEndedRunStatus(result.status)) show(result.status);
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  return result;
+}
+
+/** Which error the run's row gets when an activity gave up. By type, never by text. */
+function blame(failure: ActivityFailure): [RunErrorCode, string] {
+  if (failure.activityType === 'callModel')
+    return ['model_error', `The model could not be used (${causeType(failure)}).`];
+  return ['internal', `The run could not go on (${failure.activityType}: ${causeType(failure)}).`];
+}
+
+function causeType(failure: ActivityFailure): string {
+  const cause = failure.cause as { type?: unknown; timeoutType?: unknown } | undefined;
+  if (typeof cause?.type === 'string') return cause.type;
+  return typeof cause?.timeoutType === 'string' ? `timeout ${cause.timeoutType}` : 'unknown';
+}

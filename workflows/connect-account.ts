@@ -1,0 +1,44 @@
+/**
+ * One connection flow: verifies by reading back, and wakes every run of that user that waits for the app. Composio has no
+ * "connected" event, so after a click it polls for as long as a link can be alive; otherwise it only waits.
+ */
+import { condition, proxyActivities, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import type { FlowActivities } from '../activities/index.ts';
+import {
+  type ConnectAccountInput,
+  type ConnectAccountResult,
+  attemptOpenedSignal,
+  connectionCompletedSignal,
+} from './messages.ts';
+import { GATE_POLICY } from './policies.ts';
+
+const flows = proxyActivities<FlowActivities>(GATE_POLICY);
+
+/** The first polls come at the configured interval, later ones up to this much slower: 500 flows at 15 s would eat the request limit. */
+const SLOWEST_POLL = 4;
+const BACKOFF = 1.3;
+
+export async function connectAccount(input: ConnectAccountInput): Promise<ConnectAccountResult> {
+  let hints = 0;
+  let clicks = 0;
+  setHandler(connectionCompletedSignal, () => void (hints += 1));
+  setHandler(attemptOpenedSignal, () => void (clicks += 1));
+  setCurrentDetails(`- [ ] ${input.app}: waits for ${input.userId}`);
+
+  let slowness = 1;
+  for (;;) {
+    const seen = { hints, clicks };
+    const check = await flows.checkFlow(input);
+    if (check.status !== 'open') {
+      setCurrentDetails(`- [${check.status === 'completed' ? 'x' : ' '}] ${input.app}: ${check.status}`);
+      return { status: check.status };
+    }
+    const isPolling = check.pollIntervalMs !== null;
+    const waitMs = check.pollIntervalMs === null ? check.expiresInMs : check.pollIntervalMs * slowness;
+    const hinted = await condition(
+      () => hints !== seen.hints || clicks !== seen.clicks,
+      Math.max(1, Math.min(waitMs, check.expiresInMs)),
+    );
+    slowness = hinted || !isPolling ? 1 : Math.min(SLOWEST_POLL, slowness * BACKOFF);
+  }
+}

@@ -1,0 +1,61 @@
+/** One named set of activity options per kind of work. Every number has its reason; nothing else in workflows/ sets a time-out. */
+import type { ActivityOptions } from '@temporalio/workflow';
+import { ActivityCancellationType } from '@temporalio/workflow';
+
+/** A lost worker is noticed after this; activities beat every 3 s, so two beats may be lost. */
+const HEARTBEAT_TIMEOUT = '10 seconds';
+/** What cannot be reached is tried again this often at most: an outage's end is noticed within a minute. */
+const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const;
+/** An outage of many hours parks a run; after a day a person should know that it failed. */
+const PATIENCE = '24 hours';
+
+/** Database work with a few reads from Composio. */
+export const GATE_POLICY = {
+  // Several pages of accounts at Composio's slowest; an attempt that takes longer is stuck.
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: PATIENCE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: RETRY,
+} as const satisfies ActivityOptions;
+
+/** One request to the model. Aborted at once on cancellation: an answer that nobody waits for need not be paid for. */
+export const MODEL_POLICY = {
+  // Long answers of slow models take minutes; the request's own deadline is shorter.
+  startToCloseTimeout: '5 minutes',
+  scheduleToCloseTimeout: PATIENCE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: RETRY,
+} as const satisfies ActivityOptions;
+
+/** One tool call. The ledger, not the attempt count, keeps a write from happening twice. */
+export const TOOL_POLICY = {
+  // The request's deadline (60 s by default), the same again when an earlier attempt's must be outwaited, and room for reads.
+  startToCloseTimeout: '10 minutes',
+  scheduleToCloseTimeout: PATIENCE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  // A call that was sent is let finish and recorded.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: RETRY,
+} as const satisfies ActivityOptions;
+
+/** Database work only. Tried until it works: a run's end must be written. */
+export const RECORD_POLICY = {
+  startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: RETRY,
+} as const satisfies ActivityOptions;
+
+/** Many pages in one activity; the cursor is in the row, so a new attempt goes on where the last one was. */
+export const AUDIT_POLICY = {
+  startToCloseTimeout: '6 hours',
+  heartbeatTimeout: '30 seconds',
+  retry: RETRY,
+} as const satisfies ActivityOptions;
+
+/** One POST to the integrator. The workflow's own schedule decides about further ones. */
+export const DELIVERY_POLICY = {
+  startToCloseTimeout: '1 minute',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: RETRY,
+} as const satisfies ActivityOptions;
