@@ -3,12 +3,8 @@
  * everything is, waits for Ctrl-C and stops it all in order. Exit code 0 after a stop, 1 when something could not start
  * or ended by itself; what a person can put right is one line without a stack trace.
  */
-import { refuseOldNode } from './start/node-version.ts';
+import './check-node.mjs';
 import { standardErrorOutput } from './progress.ts';
-import { startBellhop } from './start/bellhop.ts';
-import { listEarlierRuns } from './start/earlier-runs.ts';
-import { describeFailure } from './start/failure.ts';
-import { describeStart } from './start/report.ts';
 import { listenForStop } from './start/signals.ts';
 
 /** What is left by a stop that hangs is killed by the exit hooks; 10 s is what a person is told to wait at most. */
@@ -18,14 +14,16 @@ const stopSignals = listenForStop(() => {
   console.error('Forced to stop.');
   process.exit(1);
 });
-
 // A closed terminal or pipe must not keep the stop from running in order.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 async function main(): Promise<number> {
   const startedAt = performance.now();
-  refuseOldNode(process.versions.node);
   console.log('Starting Bellhop ...');
+  // Loaded here, for it takes a moment in which Ctrl-C must be heard already.
+  const { startBellhop } = await import('./start/bellhop.ts');
+  const { listEarlierRuns } = await import('./start/earlier-runs.ts');
+  const { describeStart } = await import('./start/report.ts');
   const bellhop = await startBellhop({
     env: process.env,
     dataDir: process.env['BELLHOP_DATA_DIR'] || '.bellhop',
@@ -37,7 +35,7 @@ async function main(): Promise<number> {
   console.log(describeStart({ bellhop, earlierRuns, seconds: (performance.now() - startedAt) / 1_000 }));
 
   const failure = await Promise.race([stopSignals.requested.then(() => null), bellhop.failed]);
-  if (failure !== null) console.error(describeFailure(failure));
+  if (failure !== null) console.error(`Bellhop: ${failure.message}`);
   console.log('Stopping ...');
   setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
   const stoppingAt = performance.now();
@@ -53,6 +51,7 @@ try {
     console.log('Stopped while starting.');
     process.exit(0);
   }
+  const { describeFailure } = await import('./start/failure.ts');
   console.error(describeFailure(error));
   process.exit(1);
 }

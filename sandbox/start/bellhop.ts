@@ -14,6 +14,7 @@ import { openDataDir } from './data-dir.ts';
 import { checkEnvironment, inheritedEnvironment, prepareAccess } from './environment.ts';
 import type { Env, PartName } from './plan.ts';
 import { PART_NAMES, planParts } from './plan.ts';
+import { stopLeftovers } from './leftovers.ts';
 import { choosePorts } from './ports.ts';
 import { Releases } from './releases.ts';
 import { provideComposio, provideDatabase, provideModel, provideTemporal } from './services.ts';
@@ -89,6 +90,7 @@ async function assemble(
   checkEnvironment(options.env, plan);
   const dir = openDataDir(options.dataDir);
   await releases.add(RANK.dataDir, dir.release);
+  await stopLeftovers(dir, options.log);
   const ports = await choosePorts(options.env, dir.path);
   const failure = Promise.withResolvers<PartFailedError>();
   const context: StartContext = { ...options, plan, dir, ports, releases, fail: failure.resolve };
@@ -102,7 +104,7 @@ async function assemble(
   ] as const;
   starts.push(...services);
   const [database, temporal, composio, model] = await Promise.race([Promise.all(services), aborted]);
-  const access = prepareAccess(options.env, dir);
+  const access = prepareAccess(options.env, dir, database.url ?? '');
   await releases.add(RANK.dataDir, access.forget);
   const env = {
     ...inheritedEnvironment(options.env, plan),

@@ -61,10 +61,18 @@ export type Access = {
   readonly forget: () => void;
 };
 
-/** The bootstrap key: the person's, else one that is made once and kept. The header file lives as long as the run. */
-export function prepareAccess(env: Env, dir: DataDir): Access {
+/**
+ * The bootstrap key: the person's, else one that is made once and kept. The files by which a person reaches API and
+ * database without a secret on the screen live as long as the run.
+ */
+export function prepareAccess(env: Env, dir: DataDir, databaseUrl: string): Access {
   const apiKey = env['BELLHOP_API_KEY'] || readOrMakeSecret(join(dir.path, 'api-key'));
   const authorizationFile = join(dir.path, 'authorization');
+  const databaseFile = join(dir.path, 'database-url');
   writeFileSync(authorizationFile, `Authorization: Bearer ${apiKey}\n`, { mode: 0o600 });
-  return { apiKey, authorizationFile, forget: () => rmSync(authorizationFile, { force: true }) };
+  writeFileSync(databaseFile, `${databaseUrl}\n`, { mode: 0o600 });
+  const forget = () => {
+    for (const file of [authorizationFile, databaseFile]) rmSync(file, { force: true });
+  };
+  return { apiKey, authorizationFile, forget };
 }

@@ -38,7 +38,7 @@ export function describeStart({ bellhop, earlierRuns, seconds }: Report): string
     ...(temporalUiUrl === null ? [] : [row('Temporal UI', temporalUiUrl)]),
     ...parts.map(describePart),
     row('Metrics', `${bellhop.metricsUrl} (API), ${bellhop.workerMetricsUrl} (worker)`),
-    row('Data, logs', bellhop.dataDir),
+    row('Data', `${bellhop.dataDir}  (logs/, api-key, database-url)`),
     '',
     ...describeRuns(earlierRuns),
     'Register a user and start a run (paste both lines):',

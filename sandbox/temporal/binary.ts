@@ -97,7 +97,8 @@ function isExecutable(file: string): boolean {
   }
 }
 
+/** The reason behind a failure of another program or library can be a chain of pages; its beginning tells. */
 function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0] ?? '';
+  const text = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
 }
