@@ -127,8 +127,9 @@ describe('scripts', () => {
   });
 
   test('do not answer for a marker that only begins like theirs', async () => {
-    await control.script({ marker: 'canary-1', answers: [{ content: 'of 1' }] });
     await control.script({ marker: 'canary-10', answers: [{ content: 'of 10' }] });
+    await control.script({ marker: 'canary-1', answers: [{ content: 'of 1' }] });
+    await control.script({ marker: 'canary-100', answers: [{ content: 'of 100' }] });
     expect(contentOf(await ask(user('canary-10')))).toBe('of 10');
     expect(contentOf(await ask(user('canary-1')))).toBe('of 1');
     expect(contentOf(await ask(user('canary-2')))).not.toMatch(/^of/);
