@@ -98,9 +98,9 @@ function seedSeries(state: SandboxState, series: AccountSeries): number {
   return series.count;
 }
 
-/** The newest auth config of the app, or a new one. @throws WireError 400 for an app that is not in the catalogue. */
+/** The newest enabled auth config of the app, or a new one. @throws WireError 400 for an app that is not in the catalogue. */
 function authConfigOf(state: SandboxState, app: string): string {
-  const known = state.authConfigs.list(app)[0];
+  const known = state.authConfigs.list(app).find((config) => !config.isDisabled);
   if (known) return known.id;
   const toolkit = findToolkit(app);
   if (!toolkit) throw badRequest(`unknown app ${app}`);

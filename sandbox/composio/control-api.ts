@@ -11,7 +11,7 @@ import type { SandboxSettings } from './options.ts';
 import { DEFAULT_SETTINGS } from './options.ts';
 import type { SandboxState } from './state/sandbox-state.ts';
 import { emitWebhook, type WebhookOrder } from './webhook-events.ts';
-import { badRequest, routeNotFound, WireError, wireErrorBody } from './wire-error.ts';
+import { badRequest, forbidden, routeNotFound, WireError, wireErrorBody } from './wire-error.ts';
 
 export type ControlCall = {
   readonly state: SandboxState;
@@ -35,6 +35,8 @@ export async function handleControl(
 ): Promise<void> {
   const method = request.method ?? 'GET';
   try {
+    // A web page that somebody has open must not be able to rearrange the sandbox behind its back.
+    if (request.headers.origin !== undefined) throw forbidden();
     const text = method === 'GET' ? '' : await readBody(request, MAX_CONTROL_BODY);
     const segments = path.split('/').slice(2).map(decodeURIComponent);
     const call: ControlCall = {

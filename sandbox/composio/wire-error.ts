@@ -51,6 +51,10 @@ export function unauthorized(): WireError {
   });
 }
 
+export function forbidden(): WireError {
+  return new WireError('Not from a browser', { status: 403, code: 403, slug: 'HTTP_Forbidden' });
+}
+
 export function toolNotFound(slug: string): WireError {
   return new WireError(`Unable to retrieve tool with slug ${slug}`, {
     status: 404,

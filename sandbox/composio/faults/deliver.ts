@@ -1,5 +1,6 @@
 /** The answers that faults make: wrong, slow, endless or none. The effect has happened already, or never will. */
 import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { Reply } from '../api-request.ts';
 import { cut, type Headers, pause, send } from '../http-io.ts';
@@ -128,11 +129,21 @@ async function sendHuge(bytes: number, { response, headers }: Delivery, encoding
   target.write('{"successful":true,"error":null,"log_id":"log_huge","data":{"padding":"');
   for (let left = bytes; left > 0 && !response.destroyed; left -= PADDING.length) {
     if (!target.write(left >= PADDING.length ? PADDING : PADDING.subarray(0, left))) {
-      await new Promise<void>((resolve) => {
-        target.once('drain', resolve);
-        response.once('close', resolve);
-      });
+      await drained(target, response);
     }
   }
   target.end('"}}');
+}
+
+/** Resolves when `target` takes more, or when nobody reads `response` any longer. */
+function drained(target: Writable, response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      target.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    target.on('drain', done);
+    response.on('close', done);
+  });
 }
