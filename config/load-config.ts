@@ -8,7 +8,11 @@ export type Env = Readonly<Record<string, string | undefined>>;
 /** Durations are milliseconds. A text that this process does not need and that is not set is empty; what is optional is null. */
 export type Config = {
   readonly http: { readonly port: number; readonly publicUrl: string; readonly metricsPort: number | null };
-  readonly worker: { readonly metricsPort: number | null; readonly workflowBundlePath: string | null };
+  readonly worker: {
+    readonly metricsPort: number | null;
+    readonly workflowBundlePath: string | null;
+    readonly toolTimeoutMs: number;
+  };
   readonly temporal: { readonly taskQueue: string };
   readonly database: { readonly url: string };
   readonly composio: {
@@ -94,6 +98,7 @@ function toConfig(env: Environment): Config {
     worker: {
       metricsPort: env.WORKER_METRICS_PORT ?? null,
       workflowBundlePath: env.BELLHOP_WORKFLOW_BUNDLE ?? null,
+      toolTimeoutMs: env.TOOL_TIMEOUT,
     },
     temporal: { taskQueue: env.TEMPORAL_TASK_QUEUE },
     database: { url: env.DATABASE_URL ?? '' },

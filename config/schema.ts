@@ -44,6 +44,9 @@ export const variables = {
   CONNECT_CALLBACK_GRACE: value.duration().default(60_000),
   CONNECT_TIMEOUT: value.duration().default(7 * 86_400_000),
 
+  // Of one tool's request at Composio. Most answer in seconds; some search for a minute.
+  TOOL_TIMEOUT: value.duration().default(60_000),
+
   // Four times a day: a whole audit costs users/100 Composio requests, and the webhook is the fast path.
   AUDIT_CRON: value.cron().default('0 */6 * * *'),
 

@@ -1,0 +1,28 @@
+/** The worker's two connections to Temporal: the native one polls, the client's makes Schedules at start. */
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import type { TemporalConfig } from '../config/temporal.ts';
+
+export type TemporalConnections = {
+  readonly native: NativeConnection;
+  readonly client: Client;
+  close(): Promise<void>;
+};
+
+export async function connectTemporal({
+  connectionOptions,
+  namespace,
+}: TemporalConfig): Promise<TemporalConnections> {
+  const [native, connection] = await Promise.all([
+    NativeConnection.connect(connectionOptions),
+    Connection.connect(connectionOptions),
+  ]);
+  return {
+    native,
+    client: new Client({ connection, namespace }),
+    close: async () => {
+      await native.close();
+      await connection.close();
+    },
+  };
+}

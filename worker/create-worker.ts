@@ -1,0 +1,38 @@
+/**
+ * The worker: workflows and activities on one task queue, because eager activity dispatch works only within one queue.
+ * Starts polling at `run()`, not before.
+ */
+import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { type ActivityDeps } from '../activities/deps.ts';
+import { createActivities } from '../activities/index.ts';
+
+export type WorkerDeps = ActivityDeps & {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly workflowBundle: WorkflowBundleOption;
+};
+
+/**
+ * Of cached workflows. History is small (ids only), so a workflow that was evicted is back within milliseconds; the SDK's
+ * own formula would keep thousands, 0.3 MB each.
+ */
+const MAX_CACHED_WORKFLOWS = 500;
+/** Activities at once: each is mostly a wait for Composio or the model. */
+const MAX_ACTIVITIES = 100;
+/** After the tool deadline a sent call has its answer or its abort, and a few seconds to record it. */
+const GRACE_MARGIN_MS = 5_000;
+
+export async function createWorker(deps: WorkerDeps): Promise<Worker> {
+  const { connection, namespace, taskQueue, workflowBundle, settings } = deps;
+  return Worker.create({
+    connection,
+    namespace,
+    taskQueue,
+    workflowBundle,
+    activities: createActivities(deps),
+    maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
+    maxConcurrentActivityTaskExecutions: MAX_ACTIVITIES,
+    shutdownGraceTime: settings.toolTimeoutMs + GRACE_MARGIN_MS,
+  });
+}

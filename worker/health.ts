@@ -1,0 +1,34 @@
+/** The worker's own small server: /healthz, /readyz and /metrics on WORKER_METRICS_PORT. No framework: three fixed answers. */
+import { type Server, createServer } from 'node:http';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+
+export type WorkerHealth = { readonly server: Server; close(): Promise<void> };
+
+export async function serveHealth(port: number, isReady: () => boolean): Promise<WorkerHealth> {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const server = createServer((request, response) => {
+    const answer = (status: number, body: string, type = 'application/json'): void => {
+      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
+    };
+    if (request.url === '/healthz') return answer(200, '{"status":"ok"}');
+    if (request.url === '/readyz')
+      return isReady() ? answer(200, '{"status":"ready"}') : answer(503, '{"status":"not_ready"}');
+    if (request.url === '/metrics') {
+      void registry.metrics().then((text) => answer(200, text, registry.contentType));
+      return undefined;
+    }
+    return answer(404, '{"status":"not_found"}');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, () => resolve());
+  });
+  return {
+    server,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** `npm run worker`: the worker's composition root. config → logger → db → composio → model → worker → run; teardown in reverse. */
+import { createLogger } from '../api/logger.ts';
+import { createComposio } from '../composio/create-composio.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { loadTemporalConfig } from '../config/temporal.ts';
+import { createDatabase } from '../db/pool.ts';
+import { createModel } from '../model/openai.ts';
+import { connectTemporal } from './connect.ts';
+import { createWorker } from './create-worker.ts';
+import { serveHealth } from './health.ts';
+import { installRuntime } from './runtime.ts';
+import { ensureSchedules } from './schedules.ts';
+import { findMissingAttributes } from './search-attributes.ts';
+import { activitySettings } from './settings.ts';
+import { superviseWorker } from './supervise.ts';
+import { loadWorkflowBundle } from './workflow-bundle.ts';
+
+try {
+  const config = loadConfig(process.env, 'worker');
+  const logger = createLogger({ level: config.log.level, name: 'worker' });
+  installRuntime(logger);
+  const onIdleError = (err: Error): void => logger.warn({ err }, 'idle database connection lost');
+  const db = createDatabase({ url: config.database.url, name: 'bellhop-worker', onIdleError });
+  const sabotage = config.sabotage === 'skip-scope' ? { sabotage: config.sabotage } : {};
+  const composio = createComposio({ ...config.composio, ...sabotage });
+  const model = createModel({ ...config.model, defaultModel: config.model.model });
+  const temporalConfig = loadTemporalConfig(process.env);
+  const [temporal, workflowBundle] = await Promise.all([
+    connectTemporal(temporalConfig),
+    loadWorkflowBundle(config.worker.workflowBundlePath),
+    composio.preload(),
+  ]);
+  const command = await findMissingAttributes(temporal.client);
+  if (command !== null)
+    logger.warn({ command }, 'the namespace lacks search attributes; runs go without them');
+  const { taskQueue } = config.temporal;
+  const { namespace } = temporalConfig;
+  const settings = activitySettings(config);
+  const deps = {
+    db,
+    composio,
+    model,
+    settings,
+    connection: temporal.native,
+    namespace,
+    taskQueue,
+    workflowBundle,
+  };
+  const worker = await createWorker(deps);
+  await ensureSchedules(temporal.client, { taskQueue, auditCron: config.audit.cron });
+  const port = config.worker.metricsPort;
+  const health = port === null ? null : await serveHealth(port, () => worker.getState() === 'RUNNING');
+  await superviseWorker({ worker, logger, graceMs: settings.toolTimeoutMs }, [
+    async () => health?.close(),
+    () => temporal.close(),
+    () => db.destroy(),
+  ]);
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error);
+  console.error(error instanceof ConfigError ? reason : `worker: ${reason}`);
+  process.exit(1);
+}

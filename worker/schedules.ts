@@ -1,0 +1,81 @@
+/** The two Schedules, made at worker start. What an operator paused or edited in the Temporal UI stays, but for a changed AUDIT_CRON. */
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  type ScheduleOptions,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client';
+import {
+  AUDIT_CONNECTIONS,
+  AUDIT_SCHEDULE_ID,
+  type AuditInput,
+  SWEEP,
+  SWEEP_SCHEDULE_ID,
+} from '../workflows/messages.ts';
+
+/** After an outage an audit that was missed by hours is still worth doing; yesterday's is not, today's comes. */
+const AUDIT_CATCH_UP = '6 hours';
+/** Many installations have the same cron text; their audits should not meet at Composio. */
+const AUDIT_JITTER = '5 minutes';
+const CRON_MEMO = 'auditCron';
+
+export async function ensureSchedules(
+  client: Client,
+  { taskQueue, auditCron }: { taskQueue: string; auditCron: string },
+): Promise<void> {
+  await ensureAudit(client, taskQueue, auditCron);
+  await createOnce(client, {
+    scheduleId: SWEEP_SCHEDULE_ID,
+    spec: { intervals: [{ every: '1 minute' }] },
+    action: { type: 'startWorkflow', workflowType: SWEEP, workflowId: SWEEP, taskQueue, args: [] },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+  });
+}
+
+async function ensureAudit(client: Client, taskQueue: string, auditCron: string): Promise<void> {
+  const input: AuditInput = { mode: 'users' };
+  const created = await createOnce(client, {
+    scheduleId: AUDIT_SCHEDULE_ID,
+    spec: { cronExpressions: [auditCron], jitter: AUDIT_JITTER },
+    action: {
+      type: 'startWorkflow',
+      workflowType: AUDIT_CONNECTIONS,
+      workflowId: 'audit-scheduled',
+      taskQueue,
+      args: [input],
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
+    memo: { [CRON_MEMO]: auditCron },
+  });
+  if (created) return;
+  const handle = client.schedule.getHandle(AUDIT_SCHEDULE_ID);
+  const { memo, state } = await handle.describe();
+  if (memo?.[CRON_MEMO] === auditCron) return;
+  // A Schedule's memo cannot be changed, and without it the next start could not tell our edit from an operator's.
+  await handle.delete();
+  await createOnce(client, {
+    scheduleId: AUDIT_SCHEDULE_ID,
+    spec: { cronExpressions: [auditCron], jitter: AUDIT_JITTER },
+    action: {
+      type: 'startWorkflow',
+      workflowType: AUDIT_CONNECTIONS,
+      workflowId: 'audit-scheduled',
+      taskQueue,
+      args: [input],
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
+    memo: { [CRON_MEMO]: auditCron },
+    state: { paused: state.paused, ...(state.note === undefined ? {} : { note: state.note }) },
+  });
+}
+
+/** @returns false when it is there already. */
+async function createOnce(client: Client, options: ScheduleOptions): Promise<boolean> {
+  try {
+    await client.schedule.create(options);
+    return true;
+  } catch (error) {
+    if (error instanceof ScheduleAlreadyRunning) return false;
+    throw error;
+  }
+}

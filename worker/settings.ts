@@ -1,0 +1,16 @@
+/** From the configuration to what the activities need of it. */
+import type { ActivitySettings } from '../activities/deps.ts';
+import type { Config } from '../config/load-config.ts';
+
+export function activitySettings(config: Config): ActivitySettings {
+  return {
+    toolTimeoutMs: config.worker.toolTimeoutMs,
+    callbackGraceMs: config.connect.callbackGraceMs,
+    pollIntervalMs: config.connect.pollIntervalMs,
+    connectTimeoutMs: config.connect.timeoutMs,
+    verifierMode: config.connect.verifierUrl !== null,
+    publicUrl: config.http.publicUrl,
+    webhook: config.notices.webhook,
+    sabotage: config.sabotage ?? null,
+  };
+}
