@@ -1,7 +1,7 @@
 /** Control routes that plant, change and delete accounts, auth configs and links. */
 import { isConnectionStatus } from './api-request.ts';
 import { findToolkit } from './catalogue/catalogue.ts';
-import type { ControlAnswer, ControlCall } from './control-api.ts';
+import type { ControlAnswer, ControlCall } from './control-call.ts';
 import type { AccountChange, AccountSeed, AccountSeries, SandboxAccount } from './control-types.ts';
 import { addAuthConfig } from './routes/auth-configs.ts';
 import type { Account } from './state/account.ts';

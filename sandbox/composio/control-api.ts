@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isJsonObject } from './api-request.ts';
 import { accountRoutes } from './control-accounts.ts';
+import type { ControlAnswer, ControlCall } from './control-call.ts';
 import { faultRoutes } from './control-faults.ts';
 import { MAX_CONTROL_BODY, parseJson, readBody, send } from './http-io.ts';
 import type { SandboxSettings } from './options.ts';
@@ -12,17 +13,6 @@ import { DEFAULT_SETTINGS } from './options.ts';
 import type { SandboxState } from './state/sandbox-state.ts';
 import { emitWebhook, type WebhookOrder } from './webhook-events.ts';
 import { badRequest, forbidden, routeNotFound, WireError, wireErrorBody } from './wire-error.ts';
-
-export type ControlCall = {
-  readonly state: SandboxState;
-  readonly method: string;
-  /** Below `/_sandbox/`, decoded. */
-  readonly segments: readonly string[];
-  readonly query: URLSearchParams;
-  readonly body: unknown;
-};
-/** Undefined: this group has no such route. */
-export type ControlAnswer = { readonly status: number; readonly value: unknown } | undefined;
 
 export async function handleControl(
   state: SandboxState,

@@ -1,6 +1,6 @@
 /** Control routes for fault rules and barriers. */
 import { isJsonObject } from './api-request.ts';
-import type { ControlAnswer, ControlCall } from './control-api.ts';
+import type { ControlAnswer, ControlCall } from './control-call.ts';
 import type { NewFault } from './faults/fault.ts';
 import { badRequest } from './wire-error.ts';
 

@@ -21,6 +21,8 @@ export type ComposioSandbox = {
   readonly close: () => Promise<void>;
 };
 
+// Longer than any client keeps an idle socket: a request must not meet a socket that is just being closed.
+const KEEP_ALIVE_MS = 65_000;
 // Fine enough for a delay that a test asks for, rare enough to cost nothing.
 const TICK_MS = 20;
 // Ended links are only good for a page that says so; an hour of them is plenty.
@@ -32,6 +34,7 @@ export async function createComposioSandbox(options: SandboxOptions = {}): Promi
   const server = createServer((request, response) => {
     handle(state, request, response).catch((error: unknown) => failed(response, error));
   });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   const host = options.host ?? '127.0.0.1';
   await listen(server, options.port ?? 0, host);
   const { port } = server.address() as AddressInfo;

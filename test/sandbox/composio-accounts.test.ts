@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openHarness, useSandbox, type Wire } from './composio-harness.ts';
 
 const open = useSandbox();
-const idsOf = (body: Wire): string[] => body.items.map((item: Wire) => item.id);
+const idsOf = (body: Wire): string[] => body.items.map((item) => item.id);
 
 describe('auth configs', () => {
   it('has none at first, makes a managed one, and lists the newest first', async () => {
@@ -62,7 +62,7 @@ describe('listing accounts', () => {
     ]);
     byUser = Object.fromEntries(made.map((account) => [account.userId, account.id]));
   });
-  const usersOf = (body: Wire): string[] => body.items.map((item: Wire) => item.user_id);
+  const usersOf = (body: Wire): string[] => body.items.map((item) => item.user_id);
 
   it('shows an account in the v3.1 shape, with masked tokens', async () => {
     const { body } = await list().call('GET', '/connected_accounts?user_ids=bob');
@@ -82,7 +82,9 @@ describe('listing accounts', () => {
       alias: null,
       created_at: '2026-01-02T00:00:00.000Z',
     });
-    expect(Object.keys(body.items[0])).toEqual(expect.arrayContaining(['data', 'word_id', 'updated_at']));
+    expect(Object.keys(body.items[0] ?? {})).toEqual(
+      expect.arrayContaining(['data', 'word_id', 'updated_at']),
+    );
     expect((await list().call('GET', `/connected_accounts/${byUser['bob']}`)).body).toEqual(body.items[0]);
   });
 
@@ -111,7 +113,7 @@ describe('listing accounts', () => {
       `/connected_accounts?connected_account_ids=${byUser['carol']},ca_none`,
     );
     expect(usersOf(body)).toEqual(['carol']);
-    const config = body.items[0].auth_config.id;
+    const config = body.items[0]?.auth_config.id;
     expect(usersOf((await list().call('GET', `/connected_accounts?auth_config_ids=${config}`)).body)).toEqual(
       ['carol', 'alice'],
     );
@@ -174,7 +176,7 @@ describe('pages of accounts', () => {
       'GET',
       `/connected_accounts?limit=3&order_direction=asc&cursor=${first.body.next_cursor}`,
     );
-    expect(second.body.items.map((item: Wire) => item.user_id)).toEqual(['u3', 'u4', 'u5']);
+    expect(second.body.items.map((item) => item.user_id)).toEqual(['u3', 'u4', 'u5']);
     expect(second.body.next_cursor).toBeNull();
     await sandbox.close();
   });
@@ -224,6 +226,21 @@ describe('changing accounts', () => {
     });
     await open().control.consent(body.redirect_url, 'approve');
     expect((await open().control.account(id)).status).toBe('ACTIVE');
+  });
+
+  it('shows an account once, under its new status only, after a change, and no more after its deletion', async () => {
+    const { control, call } = open();
+    const { id } = await control.seedAccount({ userId: 'faye', app: 'github' });
+    await control.setStatus(id, 'EXPIRED', 'refresh failed');
+    const list = async (query: string) =>
+      idsOf((await call('GET', `/connected_accounts?${query}&toolkit_slugs=github`)).body);
+    expect(await list('statuses=ACTIVE,EXPIRED')).toEqual([id]);
+    expect(await list('statuses=EXPIRED')).toEqual([id]);
+    expect(await list('statuses=ACTIVE')).toEqual([]);
+    await control.deleteAccount(id);
+    expect(await list('statuses=EXPIRED')).toEqual([]);
+    expect(await list('user_ids=faye')).toEqual([]);
+    expect(await list('order_by=created_at')).toEqual([]);
   });
 
   it('revokes', async () => {

@@ -63,10 +63,14 @@ describe('tools', () => {
       '/tools?tool_slugs=SLACK_SEND_MESSAGE,NOPE,GMAIL_FETCH_EMAILS&limit=9999&toolkit_versions=latest',
     );
     expect(status).toBe(200);
-    expect(body.items.map((item: Wire) => item.slug)).toEqual(['SLACK_SEND_MESSAGE', 'GMAIL_FETCH_EMAILS']);
-    expect(Object.keys(body.items[0]).sort().join(' ')).toBe(ITEM_KEYS);
-    expect(body.items[0].toolkit).toMatchObject({ slug: 'slack', name: 'Slack' });
-    expect(body.items[0].available_versions).toContain(body.items[0].version);
+    expect(body.items.map((item) => item.slug)).toEqual(['SLACK_SEND_MESSAGE', 'GMAIL_FETCH_EMAILS']);
+    expect(
+      Object.keys(body.items[0] ?? {})
+        .sort()
+        .join(' '),
+    ).toBe(ITEM_KEYS);
+    expect(body.items[0]?.toolkit).toMatchObject({ slug: 'slack', name: 'Slack' });
+    expect(body.items[0]?.available_versions).toContain(body.items[0]?.version);
     expect({ ...body, items: [] }).toEqual({
       items: [],
       next_cursor: null,
@@ -82,7 +86,7 @@ describe('tools', () => {
     while (cursor !== null) {
       const page: Wire = (await open().call('GET', `/tools?limit=4&cursor=${cursor}`)).body;
       expect(page.items.length).toBeLessThanOrEqual(4);
-      seen.push(...page.items.map((item: Wire) => item.slug));
+      seen.push(...page.items.map((item) => item.slug));
       cursor = page.next_cursor;
     }
     expect(seen).toEqual([...allTools()].map((tool) => tool.definition.slug));
@@ -91,7 +95,7 @@ describe('tools', () => {
 
   it('has each promised tool, a read and a write per app, and a hint on every tool', async () => {
     const { body } = await open().call('GET', '/tools?limit=1000');
-    const slugs: string[] = body.items.map((item: Wire) => item.slug);
+    const slugs: string[] = body.items.map((item) => item.slug);
     expect(slugs).toEqual(
       expect.arrayContaining([
         'SLACK_SEND_MESSAGE',
@@ -148,10 +152,11 @@ describe('toolkits', () => {
     const { call } = open();
     const gmail = (await call('GET', '/toolkits/GMAIL')).body;
     expect(gmail).toMatchObject({ slug: 'gmail', name: 'Gmail', composio_managed_auth_schemes: ['OAUTH2'] });
-    expect(gmail.auth_config_details[0].mode).toBe('OAUTH2');
+    expect(gmail.auth_config_details[0]?.mode).toBe('OAUTH2');
     const hackernews = (await call('GET', '/toolkits/hackernews')).body;
-    expect(hackernews.auth_config_details[0].mode).toBe('NO_AUTH');
+    expect(hackernews.auth_config_details[0]?.mode).toBe('NO_AUTH');
     expect(hackernews.composio_managed_auth_schemes).toEqual([]);
+    expect(hackernews).not.toHaveProperty('no_auth');
     expect((await call('GET', '/toolkits/nope')).status).toBe(404);
   });
 });

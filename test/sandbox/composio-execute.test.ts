@@ -1,6 +1,6 @@
 /** The Composio sandbox: execution, its refusals with Composio's codes, and the effect journal. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Answer, useSandbox, type Wire } from './composio-harness.ts';
+import { type Answer, useSandbox } from './composio-harness.ts';
 
 const open = useSandbox();
 const MESSAGE = { channel: '#general', text: 'hello' };
@@ -74,7 +74,7 @@ describe('a successful execution', () => {
         { user_id, connected_account_id, arguments: { channel: '#engineering' } },
         'SLACK_FETCH_CONVERSATION_HISTORY',
       );
-    const textsOf = (answer: Answer) => answer.body.data.messages.map((message: Wire) => message.text);
+    const textsOf = (answer: Answer) => answer.body.data.messages.map((message) => message.text);
     expect(textsOf(await history('alice', alice))).toEqual(['seen by alice']);
     expect(textsOf(await history('bob', bob))).toEqual([]);
     const last = (await open().control.journal()).at(-1);
@@ -167,15 +167,20 @@ describe('refusals, none of which has an effect', () => {
   it('a disabled account, one of a disabled auth config, and one of another toolkit', async () => {
     const { control } = open();
     await control.putAuthConfig('ac_disabled', { app: 'slack', disabled: true });
-    const [disabled, orphan, gmail] = await control.seedAccounts([
+    await control.putAuthConfig('ac_of_slack', { app: 'slack' });
+    await control.putAuthConfig('ac_of_gmail', { app: 'gmail' });
+    const [disabled, orphan, ...mismatched] = await control.seedAccounts([
       { userId: 'gus', app: 'slack', disabled: true },
       { userId: 'gus', app: 'slack', authConfigId: 'ac_disabled' },
       { userId: 'gus', app: 'gmail' },
+      { userId: 'gus', app: 'gmail', authConfigId: 'ac_of_slack' },
+      { userId: 'gus', app: 'slack', authConfigId: 'ac_of_gmail' },
     ]);
     const act = (id?: string) => () => send({ user_id: 'gus', connected_account_id: id, arguments: MESSAGE });
     expect((await refusedWithoutEffect(act(disabled?.id)))[0]).toBe(422);
     expect((await refusedWithoutEffect(act(orphan?.id)))[0]).toBe(422);
-    expect((await refusedWithoutEffect(act(gmail?.id)))[0]).toBe(400);
+    expect(mismatched).toHaveLength(3);
+    for (const { id } of mismatched) expect((await refusedWithoutEffect(act(id)))[0]).toBe(400);
   });
 
   it('an unknown tool and an unknown version', async () => {

@@ -7,9 +7,44 @@ import { type ComposioSandbox, createComposioSandbox } from '../../sandbox/compo
 export const API_KEY = 'sandbox-composio-key';
 export const CALLBACK = 'http://127.0.0.1:9/oauth/callback/1?state=a%2Bb%3D';
 
-// The wire is read as it comes: these tests are about its shape.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type Wire = any;
+/** The members of Composio's answers that these tests read, all in one: a test asks an answer only for what it has. */
+export type Wire = {
+  readonly items: readonly Wire[];
+  readonly error: {
+    readonly message: string;
+    readonly code: number;
+    readonly slug: string;
+    readonly status: number;
+  };
+  readonly id: string;
+  readonly user_id: string;
+  readonly slug: string;
+  readonly status: string;
+  readonly version: string;
+  readonly available_versions: readonly string[];
+  readonly tags: readonly string[];
+  readonly no_auth: boolean;
+  readonly toolkit: { readonly slug: string };
+  readonly auth_config: { readonly id: string };
+  readonly auth_config_details: readonly { readonly mode: string }[];
+  readonly composio_managed_auth_schemes: readonly string[];
+  readonly connectionData: { readonly val: { readonly redirectUrl: string } };
+  readonly connected_account_id: string;
+  readonly link_token: string;
+  readonly redirect_url: string;
+  readonly expires_at: string;
+  readonly next_cursor: string | null;
+  readonly total_items: number;
+  readonly total_pages: number;
+  readonly current_page: number;
+  readonly successful: boolean;
+  readonly log_id: string;
+  readonly secret: string;
+  readonly data: {
+    readonly messages: readonly { readonly text: string }[];
+    readonly stories: readonly object[];
+  };
+};
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Wire };
 export type Call = (
   method: string,

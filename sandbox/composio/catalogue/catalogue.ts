@@ -87,7 +87,7 @@ export function allToolkits(): readonly ToolkitDefinition[] {
   return TOOLKITS;
 }
 
-/** The answer of `GET /toolkits/{slug}`. */
+/** The answer of `GET /toolkits/{slug}`. It has no `no_auth`: a toolkit without auth shows by its one auth mode, `NO_AUTH`. */
 export function toolkitToWire(toolkit: ToolkitDefinition): Record<string, unknown> {
   const scheme = toolkit.noAuth ? 'NO_AUTH' : 'OAUTH2';
   return {
@@ -95,8 +95,6 @@ export function toolkitToWire(toolkit: ToolkitDefinition): Record<string, unknow
     name: toolkit.name,
     enabled: true,
     is_local_toolkit: false,
-    no_auth: toolkit.noAuth,
-    auth_schemes: [scheme],
     composio_managed_auth_schemes: toolkit.noAuth ? [] : [scheme],
     auth_config_details: [
       {

@@ -5,7 +5,8 @@ import { allToolkits, findToolkit, toolkitToWire } from '../catalogue/catalogue.
 import { toolkitNotFound } from '../wire-error.ts';
 
 export const listToolkits: Handler = () => {
-  const items = allToolkits().map(toolkitToWire);
+  // Items of the list, unlike a toolkit that is asked for alone, say `no_auth` themselves.
+  const items = allToolkits().map((toolkit) => ({ ...toolkitToWire(toolkit), no_auth: toolkit.noAuth }));
   return json(200, { items, next_cursor: null, total_items: items.length, total_pages: 1, current_page: 1 });
 };
 
