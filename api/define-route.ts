@@ -42,9 +42,9 @@ export type RouteRequest<P, Q, H, B, S> = {
   readonly requestId: string;
   /** `Host` as the client sent it, and the raw `Cookie` header: for the pages of the connect flow. */
   readonly host: string;
+  /** `X-Forwarded-Host`. Anybody can write it: it may widen nothing. */
+  readonly forwardedHost: string;
   readonly cookie: string;
-  /** Path and query as the client sent them. */
-  readonly url: string;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
   readonly log: Logger;

@@ -7,6 +7,7 @@ import type { Database } from '../db/pool.ts';
 import type { Authenticate } from './auth.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
+import type { RunWatch } from './run-watch.ts';
 
 export type ApiDeps = {
   readonly publicUrl: string;
@@ -15,6 +16,7 @@ export type ApiDeps = {
   readonly db: Database;
   readonly composio: ComposioPort;
   readonly temporal: Client;
+  readonly runWatch: RunWatch;
   readonly authenticate: Authenticate;
   readonly readiness: Readiness;
   readonly metrics: HttpMetrics;

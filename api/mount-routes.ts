@@ -80,8 +80,8 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
     body: req.method === 'GET' || req.method === 'HEAD' ? undefined : await readBody(route, req),
     requestId: requestIdOf(res),
     host: req.headers.host ?? '',
+    forwardedHost: req.headersDistinct['x-forwarded-host']?.[0] ?? '',
     cookie: req.headers.cookie ?? '',
-    url: req.originalUrl,
     signal: gone.signal,
     log: req.log,
   };

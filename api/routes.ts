@@ -1,14 +1,54 @@
 /** Every route of the API, in the order in which the document shows them. */
 import type { Route } from './define-route.ts';
+import { cancelAuditRoute } from './routes/cancel-audit.ts';
+import { cancelRunRoute } from './routes/cancel-run.ts';
+import { confirmConnectionRoute } from './routes/confirm-connection.ts';
+import { connectGoRoute } from './routes/connect-go.ts';
+import { connectPageRoute } from './routes/connect-page.ts';
+import { deleteConnectionRoute } from './routes/delete-connection.ts';
+import { getAuditRoute } from './routes/get-audit.ts';
+import { getFlowRoute } from './routes/get-flow.ts';
+import { getRunRoute } from './routes/get-run.ts';
 import { getUserRoute } from './routes/get-user.ts';
 import { healthzRoute, readyzRoute } from './routes/health.ts';
+import { listAuditsRoute } from './routes/list-audits.ts';
+import { listConnectionsRoute } from './routes/list-connections.ts';
+import { listDeliveriesRoute } from './routes/list-deliveries.ts';
+import { listRunEventsRoute } from './routes/list-run-events.ts';
+import { listRunMessagesRoute } from './routes/list-run-messages.ts';
+import { listRunsRoute } from './routes/list-runs.ts';
 import { listUsersRoute } from './routes/list-users.ts';
+import { oauthCallbackRoute } from './routes/oauth-callback.ts';
+import { postAuditRoute } from './routes/post-audit.ts';
+import { postConnectionRoute } from './routes/post-connection.ts';
+import { postRunRoute } from './routes/post-run.ts';
 import { putUserRoute } from './routes/put-user.ts';
+import { retryDeliveryRoute } from './routes/retry-delivery.ts';
 
 export const ROUTES: readonly Route[] = [
   putUserRoute,
   getUserRoute,
   listUsersRoute,
+  listConnectionsRoute,
+  postConnectionRoute,
+  getFlowRoute,
+  confirmConnectionRoute,
+  deleteConnectionRoute,
+  connectPageRoute,
+  connectGoRoute,
+  oauthCallbackRoute,
+  postRunRoute,
+  getRunRoute,
+  listRunsRoute,
+  listRunMessagesRoute,
+  listRunEventsRoute,
+  cancelRunRoute,
+  postAuditRoute,
+  getAuditRoute,
+  listAuditsRoute,
+  cancelAuditRoute,
+  listDeliveriesRoute,
+  retryDeliveryRoute,
   healthzRoute,
   readyzRoute,
 ];

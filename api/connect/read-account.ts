@@ -1,0 +1,47 @@
+/** Reads an attempt's account back from Composio: what a callback says is a hint, this is the proof. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ComposioFailure } from '../../composio/failure.ts';
+import type { ComposioPort } from '../../composio/port.ts';
+import type { Flow } from '../../db/flows.ts';
+import { isBrokenStatus } from '../../domain/statuses.ts';
+import { toEntityId } from '../../domain/user-id.ts';
+
+// The contract's: when Composio takes longer than this, the browser gets a page that reloads.
+const WAIT_MS = 2_000;
+/** INITIATED is normal for a moment after a consent; three or four looks are enough in that time. */
+const LOOK_INTERVAL_MS = 500;
+
+/** `foreign`: not this user's or not this app's. `ended`: it will not become ACTIVE any more. */
+export type AccountLook = 'active' | 'pending' | 'foreign' | 'ended';
+
+export async function readAccount(
+  composio: ComposioPort,
+  flow: Flow,
+  accountId: string,
+): Promise<AccountLook> {
+  const signal = AbortSignal.timeout(WAIT_MS);
+  for (;;) {
+    const look = await lookOnce(composio, flow, accountId, signal);
+    if (look !== 'pending' || signal.aborted) return look;
+    await sleep(LOOK_INTERVAL_MS);
+  }
+}
+
+async function lookOnce(
+  composio: ComposioPort,
+  flow: Flow,
+  accountId: string,
+  signal: AbortSignal,
+): Promise<AccountLook> {
+  try {
+    const account = await composio.getConnection(accountId, { signal });
+    if (!account) return 'pending';
+    if (account.entityId !== toEntityId(flow.userId) || account.app !== flow.app) return 'foreign';
+    if (isBrokenStatus(account.status)) return 'ended';
+    return account.status === 'ACTIVE' && !account.disabled ? 'active' : 'pending';
+  } catch (error) {
+    // Unreachable is not refused: the page reloads and asks again.
+    if (error instanceof ComposioFailure || signal.aborted) return 'pending';
+    throw error;
+  }
+}

@@ -1,0 +1,43 @@
+/** POST /v1/runs/{runId}/cancel: a row first, so that it holds with no worker and no Temporal; then a word to the workflow. */
+import { z } from 'zod';
+import { getRun, requestCancel } from '../../db/runs.ts';
+import { asSystem } from '../../db/scope.ts';
+import { runWorkflowId } from '../../workflows/messages.ts';
+import { defineRoute } from '../define-route.ts';
+import { ApiProblem } from '../problem-codes.ts';
+import { readRunBody } from '../run-view.ts';
+import { id } from '../schemas/common.ts';
+import { runSchema } from '../schemas/run.ts';
+
+// The word is only a hint; the caller need not wait for an outage to end.
+const HINT_DEADLINE_MS = 2_000;
+
+export const cancelRunRoute = defineRoute({
+  method: 'post',
+  path: '/v1/runs/{runId}/cancel',
+  operationId: 'cancelRun',
+  tag: 'Runs',
+  summary: 'Cancel a run',
+  description:
+    'Idempotent. A tool call that was sent is let finish and recorded. An ended run stays as it is.',
+  scope: 'runs',
+  params: z.strictObject({ runId: id('run') }),
+  responses: { 202: { description: 'The run; it ends soon, or has ended.', body: runSchema } },
+  problems: ['not_found'],
+  handler: async (deps, { params, principal, log }) => {
+    const isOpen = await asSystem(deps.db, async (tx) => {
+      if (!(await getRun(tx, params.runId))) throw new ApiProblem('not_found');
+      return requestCancel(tx, params.runId);
+    });
+    if (isOpen) {
+      await deps.temporal
+        .withDeadline(Date.now() + HINT_DEADLINE_MS, async () => {
+          await deps.temporal.workflow.getHandle(runWorkflowId(params.runId)).cancel();
+        })
+        .catch((error: unknown) =>
+          log.warn({ err: error, runId: params.runId }, 'a cancel could not be told'),
+        );
+    }
+    return { status: 202, body: await readRunBody(deps, params.runId, principal) };
+  },
+});

@@ -1,0 +1,89 @@
+/** GET /oauth/callback/{attemptId}: where Composio sends the browser back to. A hint, never a proof; see connect/callback.ts. */
+import { z } from 'zod';
+import { handleCallback } from '../connect/callback.ts';
+import type { CallbackOutcome } from '../connect/callback.ts';
+import { defineRoute } from '../define-route.ts';
+import type { ApiDeps } from '../deps.ts';
+import { finishedPage, finishingPage, refusedPage } from '../pages/outcome-pages.ts';
+import { ApiProblem } from '../problem-codes.ts';
+import { id } from '../schemas/common.ts';
+
+const hint = z.string().max(4_096).optional();
+// Providers and Composio add parameters of their own, so others are let pass, unread.
+const query = z.looseObject({
+  state: hint.meta({ description: 'Single use, bound to the attempt.' }),
+  status: hint.meta({ description: '`success`, or a refusal.' }),
+  error: hint,
+  connected_account_id: hint,
+  connectedAccountId: hint,
+});
+
+export const oauthCallbackRoute = defineRoute({
+  method: 'get',
+  path: '/oauth/callback/{attemptId}',
+  operationId: 'receiveOauthCallback',
+  tag: 'Connect (browser)',
+  summary: 'Come back from the provider',
+  scope: null,
+  forBrowsers: true,
+  noHead: true,
+  params: z.strictObject({ attemptId: id('attempt') }),
+  query,
+  responses: {
+    200: { description: 'A page: finished, finishing, or not connected.', page: true },
+    302: { description: 'To `returnUrl`, or to the verifier.', headers: { Location: 'Where to.' } },
+    400: {
+      description:
+        'The callback does not hold; the same page for unknown, used, expired, foreign and tampered.',
+      page: true,
+    },
+  },
+  handler: async (deps, { params, query: hints, cookie, log }) => {
+    const outcome = await handleCallback(deps, {
+      attemptId: params.attemptId,
+      state: hints.state,
+      refused: isRefusal(hints),
+      accountIds: [hints.connected_account_id, hints.connectedAccountId].filter(
+        (accountId) => accountId !== undefined,
+      ),
+      cookie,
+      log,
+    });
+    return toAnswer(deps, outcome);
+  },
+});
+
+function isRefusal(hints: { status?: string | undefined; error?: string | undefined }): boolean {
+  if (hints.error !== undefined) return true;
+  return (
+    hints.status !== undefined && !['success', 'active', 'initiated', ''].includes(hints.status.toLowerCase())
+  );
+}
+
+function toAnswer(
+  deps: ApiDeps,
+  outcome: CallbackOutcome,
+): { status: 200; page: string } | { status: 302; headers: { location: string } } {
+  switch (outcome.kind) {
+    case 'invalid':
+      throw new ApiProblem('not_found');
+    case 'verifier':
+      return { status: 302, headers: { location: outcome.url } };
+    case 'refused':
+      return {
+        status: 200,
+        page: refusedPage({ appName: outcome.flow.appName, connectPath: `/connect/${outcome.flow.token}` }),
+      };
+    case 'finishing': {
+      const path = `/oauth/callback/${outcome.attemptId}`;
+      return { status: 200, page: finishingPage({ appName: outcome.flow.appName, path }) };
+    }
+    case 'finished': {
+      const { returnUrl, appName } = outcome.flow;
+      // Looked at again: the list may have changed since the flow was opened.
+      return returnUrl !== null && deps.connect.returnUrls.includes(returnUrl)
+        ? { status: 302, headers: { location: returnUrl } }
+        : { status: 200, page: finishedPage({ appName }) };
+    }
+  }
+}
