@@ -1,6 +1,7 @@
 /** What every activity shares: heartbeats while it works, an abort signal for its requests, its errors mapped. */
 import { CancelledFailure, Context } from '@temporalio/activity';
-import type { Logger } from '@temporalio/common';
+import { ComposioFailure } from '../composio/failure.ts';
+import { ModelFailure } from '../model/failure.ts';
 import { toFailure } from './failures.ts';
 
 /** A third of the shortest heartbeat timeout in workflows/policies.ts (10 s), so that two may be lost. */
@@ -17,19 +18,24 @@ export async function running<T>(
     return await work(context);
   } catch (error) {
     if (context.cancellationSignal.aborted && isAbort(error)) throw new CancelledFailure('cancelled');
-    log(context).warn('activity attempt failed', {
-      activity: context.info.activityType,
-      attempt: context.info.attempt,
-      error: error instanceof Error ? error.name : 'Error',
-    });
+    context.log.warn('activity attempt failed', describe(error));
     throw toFailure(error, context.info.attempt);
   } finally {
     clearInterval(beat);
   }
 }
 
-function log(context: Context): Logger {
-  return context.log;
+/** For the log. Texts only of errors whose makers keep content out of them; PostgreSQL keeps it in `detail`. */
+function describe(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { error: typeof error };
+  const { code, severity } = error as { code?: unknown; severity?: unknown };
+  const speaks =
+    error instanceof ComposioFailure || error instanceof ModelFailure || typeof severity === 'string';
+  return {
+    error: error.name,
+    ...(code === undefined ? {} : { code }),
+    ...(speaks ? { message: error.message } : {}),
+  };
 }
 
 function isAbort(error: unknown): boolean {

@@ -143,7 +143,9 @@ export async function listThreadMessages(
     .where('runs.finished_at', 'is not', null)
     .where('runs.created_at', '<=', run.createdAt)
     // Turns that only called tools are left out: their results were for that run.
-    .where((eb) => eb.or([eb('messages.role', '=', 'user'), eb('messages.tool_call_ids', '=', [])]))
+    .where((eb) =>
+      eb.or([eb('messages.role', '=', 'user'), sql<boolean>`cardinality(messages.tool_call_ids) = 0`]),
+    )
     .orderBy('runs.created_at', 'desc')
     .orderBy('messages.turn', 'desc')
     .limit(limit)

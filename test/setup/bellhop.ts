@@ -1,0 +1,213 @@
+/**
+ * Everything but the API, for tests of workflows and activities: both sandboxes, a fresh database, a worker on a task queue
+ * of its own. Real parts throughout; `close` fails the file when something leaked.
+ */
+import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import type { ActivitySettings } from '../../activities/deps.ts';
+import { createComposio } from '../../composio/create-composio.ts';
+import type { ComposioPort } from '../../composio/port.ts';
+import { acceptRun } from '../../db/accept-run.ts';
+import { createDatabase, type Database } from '../../db/pool.ts';
+import { getRun, type Run } from '../../db/runs.ts';
+import { asSystem, forUser } from '../../db/scope.ts';
+import { putUser } from '../../db/users.ts';
+import { DEFAULT_LIMITS, type RunLimits } from '../../domain/limits.ts';
+import { isEndedRunStatus } from '../../domain/statuses.ts';
+import { createModel } from '../../model/openai.ts';
+import { createSandboxControl, type SandboxControl } from '../../sandbox/composio/control.ts';
+import { createComposioSandbox } from '../../sandbox/composio/server.ts';
+import { createModelSandboxControl, type ModelSandboxControl } from '../../sandbox/model/control.ts';
+import { createModelSandbox } from '../../sandbox/model/server.ts';
+import { createWorker } from '../../worker/create-worker.ts';
+import { AGENT_RUN, runWorkflowId } from '../../workflows/messages.ts';
+import { createTestDatabase } from './database.ts';
+import { testTaskQueue, testTemporalAddress, testWorkflowBundle } from './temporal.ts';
+
+export type NewTestRun = {
+  readonly userId: string;
+  readonly task: string;
+  readonly tools: readonly string[];
+  readonly onMissingConnection?: 'wait' | 'fail';
+  readonly connectTimeoutMs?: number;
+  readonly limits?: Partial<RunLimits>;
+  readonly threadId?: string;
+  readonly instructions?: string;
+};
+
+export type TestBellhop = {
+  readonly db: Database;
+  readonly databaseUrl: string;
+  readonly client: Client;
+  readonly taskQueue: string;
+  readonly composio: ComposioPort;
+  readonly sandbox: SandboxControl;
+  readonly sandboxUrl: string;
+  readonly modelSandbox: ModelSandboxControl;
+  readonly settings: ActivitySettings;
+  readonly putUser: (userId: string) => Promise<void>;
+  /** Accepts a run and starts its workflow, as the API does. @returns the run's id. */
+  readonly start: (run: NewTestRun) => Promise<string>;
+  readonly run: (runId: string) => Promise<Run>;
+  /** Polls the run's row. @throws after `timeoutMs`, naming the status that the run is in. */
+  readonly until: (runId: string, isThere: (run: Run) => boolean, timeoutMs?: number) => Promise<Run>;
+  readonly ended: (runId: string, timeoutMs?: number) => Promise<Run>;
+  readonly close: () => Promise<void>;
+};
+
+/** Quick for tests: what takes minutes in the world takes a moment here. */
+const SETTINGS: ActivitySettings = {
+  toolTimeoutMs: 5_000,
+  callbackGraceMs: 300,
+  pollIntervalMs: 200,
+  connectTimeoutMs: 60_000,
+  verifierMode: false,
+  publicUrl: 'http://localhost:1',
+  webhook: null,
+  sabotage: null,
+};
+
+export async function startTestBellhop(
+  options: {
+    settings?: Partial<ActivitySettings>;
+    sabotage?: 'skip-scope';
+    namespace?: string;
+    noWorker?: boolean;
+  } = {},
+): Promise<TestBellhop> {
+  const settings = { ...SETTINGS, ...options.settings };
+  const namespace = options.namespace ?? 'default';
+  const [database, composioSandbox, modelSandbox, address, bundlePath] = await Promise.all([
+    createTestDatabase(),
+    createComposioSandbox({}),
+    createModelSandbox({}),
+    testTemporalAddress(),
+    testWorkflowBundle(),
+  ]);
+  installRuntime();
+  const db = createDatabase({ url: database.url, name: 'test' });
+  const sabotage = options.sabotage === undefined ? {} : { sabotage: options.sabotage };
+  const composio = createComposio({
+    apiKey: 'sandbox-composio-key',
+    baseUrl: composioSandbox.url,
+    authConfigs: new Map(),
+    sdk: 'composio-core',
+    ...sabotage,
+  });
+  const model = createModel({
+    apiKey: 'sandbox-model-key',
+    baseUrl: `${modelSandbox.url}/v1`,
+    defaultModel: 'test',
+  });
+  const connection = await Connection.connect({ address });
+  const native = await NativeConnection.connect({ address });
+  const client = new Client({ connection, namespace });
+  const taskQueue = testTaskQueue();
+  let worker: Worker | null = null;
+  let running: Promise<void> = Promise.resolve();
+  if (options.noWorker !== true) {
+    worker = await createWorker({
+      db,
+      composio,
+      model,
+      settings,
+      connection: native,
+      namespace,
+      taskQueue,
+      workflowBundle: { codePath: bundlePath },
+    });
+    running = worker.run();
+  }
+  const readRun = async (runId: string): Promise<Run> => {
+    const run = await asSystem(db, (tx) => getRun(tx, runId));
+    if (!run) throw new Error(`no run ${runId}`);
+    return run;
+  };
+  const until = async (runId: string, isThere: (run: Run) => boolean, timeoutMs = 20_000): Promise<Run> => {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const run = await readRun(runId);
+      if (isThere(run)) return run;
+      if (Date.now() > deadline) {
+        throw new Error(
+          `run ${runId} is ${run.status} ${run.error?.code ?? ''} ${run.error?.message ?? ''} after ${timeoutMs} ms`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  return {
+    db,
+    databaseUrl: database.url,
+    client,
+    taskQueue,
+    composio,
+    sandbox: createSandboxControl(composioSandbox.url),
+    sandboxUrl: composioSandbox.url,
+    modelSandbox: createModelSandboxControl(modelSandbox.url),
+    settings,
+    putUser: async (userId) => void (await forUser(db, userId, (tx) => putUser(tx, userId, {}))),
+    start: async (run) => {
+      const id = await accept(db, settings, run);
+      await client.workflow.start(AGENT_RUN, {
+        workflowId: runWorkflowId(id),
+        taskQueue,
+        args: [{ runId: id, userId: run.userId }],
+      });
+      return id;
+    },
+    run: readRun,
+    until,
+    ended: (runId, timeoutMs) => until(runId, (run) => isEndedRunStatus(run.status), timeoutMs),
+    close: async () => {
+      worker?.shutdown();
+      await running;
+      await native.close();
+      await connection.close();
+      await db.destroy();
+      await Promise.all([composioSandbox.close(), modelSandbox.close()]);
+      await database.drop();
+    },
+  };
+}
+
+async function accept(db: Database, settings: ActivitySettings, run: NewTestRun): Promise<string> {
+  const id = randomUUID();
+  const accepted = await forUser(db, run.userId, (tx) =>
+    acceptRun(tx, {
+      id,
+      userId: run.userId,
+      threadId: run.threadId ?? randomUUID(),
+      task: run.task,
+      instructions: run.instructions ?? null,
+      model: null,
+      tools: run.tools,
+      onMissingConnection: run.onMissingConnection ?? 'wait',
+      connectTimeoutMs: run.connectTimeoutMs ?? settings.connectTimeoutMs,
+      approvals: { require: 'none', timeoutMs: 86_400_000 },
+      onUnknownOutcome: 'continue',
+      limits: { ...DEFAULT_LIMITS, ...run.limits },
+      metadata: {},
+    }),
+  );
+  if (accepted.kind !== 'accepted') throw new Error(accepted.kind);
+  return id;
+}
+
+let isInstalled = false;
+/** TEST_LOG=1 shows what the worker says. */
+function installRuntime(): void {
+  if (isInstalled) return;
+  isInstalled = true;
+  const say = process.env['TEST_LOG'] === '1' ? (...args: unknown[]) => console.error(...args) : () => {};
+  Runtime.install({
+    shutdownSignals: [],
+    logger: { log: say, trace() {}, debug() {}, info: say, warn: say, error: say },
+  });
+}
+
+/** A task that scripts the model: its answers, in order. */
+export function scripted(answers: readonly object[], words = 'Do it.'): string {
+  return `${words}\n\`\`\`script\n${JSON.stringify(answers)}\n\`\`\``;
+}
