@@ -39,7 +39,7 @@ export function temporalEnvironment(
   dir: DataDir,
 ): Record<string, string> {
   const noProfile = join(dir.temporal, 'client.toml');
-  writeFileSync(noProfile, '');
+  writeFileSync(noProfile, '[profile.default]\n'); // a file without any profile is not understood by Temporal's reader
   return { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, TEMPORAL_CONFIG_FILE: noProfile };
 }
 
