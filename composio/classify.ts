@@ -150,8 +150,10 @@ const KIND_OF_REASON = {
 /** Milliseconds to wait, from seconds or an HTTP date; null when the header is absent or not readable. */
 export function parseRetryAfter(header: string | null, now: number): number | null {
   const text = header?.trim() ?? '';
-  if (text === '') return null;
-  const ms = /^\d+(\.\d+)?$/.test(text) ? Math.ceil(Number(text) * 1_000) : Date.parse(text) - now;
+  const isSeconds = /^\d+(\.\d+)?$/.test(text);
+  // Date.parse reads more than dates ("-5" is a year to it); an HTTP date starts with the day's name.
+  if (!isSeconds && !/^[A-Za-z]{3}/.test(text)) return null;
+  const ms = isSeconds ? Math.ceil(Number(text) * 1_000) : Date.parse(text) - now;
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }
 

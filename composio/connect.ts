@@ -5,6 +5,7 @@ import type { CallOptions, ConnectLink } from './port.ts';
 import { assertSameScope } from './scope.ts';
 import type { Shared } from './shared.ts';
 import { bridgedToolSet } from './shared.ts';
+import type { WireRequest } from './transport.ts';
 import type { BridgeRoute } from './v3-bridge.ts';
 import { toConnectLink } from './wire.ts';
 
@@ -24,22 +25,19 @@ export async function connect(
   const route: BridgeRoute = {
     method: 'post',
     path: /^\/api\/v2\/connectedAccounts\/initiateConnection$/,
-    async answer({ body, entityId: toolsetEntityId }) {
+    async answer({ body, entityId: toolsetEntityId, headers }) {
       const { app, connection } = body as InitiateBody;
       assertSameScope(
         { entityId: connection.entityId ?? '', accountId: null },
         { entityId, accountId: null },
       );
       assertSameScope({ entityId: toolsetEntityId, accountId: null }, { entityId, accountId: null });
-      const link = await mint(
-        shared,
-        {
-          auth_config_id: app.integrationId,
-          user_id: connection.entityId,
-          callback_url: connection.extra.redirectURL,
-        },
-        options,
-      );
+      const wire = {
+        auth_config_id: app.integrationId,
+        user_id: connection.entityId,
+        callback_url: connection.extra.redirectURL,
+      };
+      const link = await mint(shared, { headers, body: JSON.stringify(wire) }, options);
       links.push(link);
       const connectionResponse = {
         connectionStatus: 'INITIATED',
@@ -64,12 +62,16 @@ export async function connect(
   return link;
 }
 
-async function mint(shared: Shared, wire: object, options: CallOptions | undefined): Promise<ConnectLink> {
+async function mint(
+  shared: Shared,
+  wire: Pick<WireRequest, 'headers' | 'body'>,
+  options: CallOptions | undefined,
+): Promise<ConnectLink> {
   const answer = await createAsk(shared.transport)(
     {
       method: 'POST',
       path: '/connected_accounts/link',
-      body: JSON.stringify(wire),
+      ...wire,
       timeoutMs: shared.writeMs,
       signal: options?.signal,
     },

@@ -11,7 +11,7 @@ import type { Scope } from './scope.ts';
 import { assertSameScope, verifyScope } from './scope.ts';
 import type { Shared } from './shared.ts';
 import { bridgedToolSet } from './shared.ts';
-import type { Transport, WireAnswer } from './transport.ts';
+import type { Transport, WireAnswer, WireRequest } from './transport.ts';
 import { BeforeSendError, pathSegment } from './transport.ts';
 import type { BridgeRoute } from './v3-bridge.ts';
 
@@ -90,31 +90,36 @@ function sending(
   return {
     method: 'post',
     path: /^\/api\/v2\/actions\/([^/]+)\/execute$/,
-    async answer({ segments, body, entityId }) {
+    async answer({ segments, body, entityId, headers }) {
       assertAbout(segments, request.tool.slug);
       const { connectedAccountId, input } = body as { connectedAccountId?: string; input?: unknown };
       assertSameScope({ entityId, accountId: connectedAccountId ?? null }, scope);
       if (isUsed) throw refuse('composio-core tried to execute the same call twice');
       isUsed = true;
-      const result = await send(transport, request, {
+      const wire = {
         user_id: entityId,
         connected_account_id: connectedAccountId,
         arguments: input,
         version: request.tool.version ?? undefined,
-      });
+      };
+      const result = await send(transport, request, { headers, body: JSON.stringify(wire) });
       results.push(result);
       return { successful: result.successful, error: result.error, data: {} };
     },
   };
 }
 
-async function send(transport: Transport, request: ExecuteRequest, wire: object): Promise<ExecuteResult> {
+async function send(
+  transport: Transport,
+  request: ExecuteRequest,
+  wire: Pick<WireRequest, 'headers' | 'body'>,
+): Promise<ExecuteResult> {
   let answer: WireAnswer;
   try {
     answer = await transport.send({
       method: 'POST',
       path: `/tools/execute/${pathSegment(request.tool.slug)}`,
-      body: JSON.stringify(wire),
+      ...wire,
       timeoutMs: request.timeoutMs,
       signal: request.signal,
       beforeSend: request.beforeSend,

@@ -37,7 +37,7 @@ export type SdkRequest = {
   baseURL?: string;
   params?: unknown;
   data?: unknown;
-  headers: { delete(name: string): unknown };
+  headers: { delete(name: string): unknown; get(name: string): unknown };
   adapter?: (config: SdkRequest) => Promise<SdkResponse>;
 };
 export type SdkResponse = {

@@ -9,11 +9,11 @@ const REVOKED =
 
 /** A time-out or a broken connection between Composio and the provider: the provider may have finished the work. */
 const LOST_ANSWER =
-  /\b(time[ds]?[ -]?out|timeout(error)?|deadline (was )?exceeded|ETIMEDOUT|ESOCKETTIMEDOUT|ECONNRESET|ECONNABORTED|EPIPE|socket hang up|connection (was )?(reset|aborted|closed|lost|broken)|(remote|server) (end )?(closed|disconnected)|premature close|broken pipe|incomplete ?read)\b/i;
+  /(time[ds]?[ -]?out(error|exception)?\b)|\b(deadline (was )?exceeded|ETIMEDOUT|ESOCKETTIMEDOUT|ECONNRESET|ECONNABORTED|EPIPE|socket hang up|connection (was )?(reset|aborted|closed|lost|broken)|(remote|server) (end )?(closed|disconnected)|premature close|broken pipe|incomplete ?read)\b/i;
 
 /** A 5xx of the provider, only where the number or the words are an HTTP status: "at most 500 characters" is none. */
 const UPSTREAM_5XX =
-  /\b(bad gateway|gateway time-?out|service (is )?(temporarily )?unavailable|temporarily unavailable|internal server error|upstream (connect )?(error|failure|request))\b|\b(http|status|code|error|response)\b["']?[\s:=(_-]{0,4}(code|status)?["']?[\s:=(_-]{0,4}5\d\d\b|\b5\d\d\s+(server )?error\b/i;
+  /\b(bad gateway|gateway time-?out|service (is )?(temporarily )?unavailable|temporarily unavailable|internal server error|upstream (connect )?(error|failure|request))\b|\b(http(\/\d(\.\d)?)?|status[_ -]?(code)?|code|error|response)["']?[\s:=(]{0,4}(code|status|error)?["']?[\s:=(]{0,4}5\d\d\b|\b5\d\d\s+(server )?error\b/i;
 
 export function classifyToolError(errorText: string): ToolErrorMeaning {
   if (REVOKED.test(errorText)) return 'revoked_at_provider';

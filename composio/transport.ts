@@ -20,6 +20,8 @@ export type WireRequest = {
   readonly query?: Readonly<Record<string, string | undefined>>;
   /** JSON text. */
   readonly body?: string;
+  /** Further headers; the key, the content type and, unless given, a request id are added. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** From the moment the request leaves to the last byte of its answer, milliseconds. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -129,8 +131,9 @@ function refuseAborted(signal: AbortSignal | undefined): void {
 }
 
 async function exchange(url: URL, apiKey: string, request: WireRequest): Promise<WireAnswer> {
-  const requestId = randomUUID();
+  const requestId = request.headers?.['x-request-id'] ?? randomUUID();
   const headers: Record<string, string> = {
+    ...request.headers,
     'x-api-key': apiKey,
     'x-request-id': requestId,
     accept: 'application/json',
@@ -233,6 +236,9 @@ function unsentCode(error: unknown): string | null {
   }
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (typeof code === 'string' && (UNSENT_CODES.has(code) || syscall === 'connect')) return code;
+  // Node's only sign of a handshake that was cut: an ordinary reset with this text.
+  if (code === 'ECONNRESET' && error.message.includes('before secure TLS connection was established'))
+    return code;
   return error.cause === undefined ? null : unsentCode(error.cause);
 }
 

@@ -17,8 +17,13 @@ export type BridgeRoute = {
     readonly body: unknown;
     /** The entity that the toolset was built with. */
     readonly entityId: string;
+    /** What the SDK says about itself, for Composio's logs. */
+    readonly headers: Readonly<Record<string, string>>;
   }): unknown;
 };
+
+/** The key is the transport's to add; anything else that the SDK would send stays here. */
+const PASSED_HEADERS = ['x-source', 'x-runtime', 'x-request-id'] as const;
 
 export type Bridge = {
   /** Runs SDK code on the bridged toolset. Throws what a route threw, else a failure that says the SDK refused. */
@@ -71,13 +76,27 @@ async function answerFrom(
   if (request.baseURL === baseUrl && path.startsWith('/api/')) {
     for (const route of routes) {
       const match = request.method === route.method ? route.path.exec(path) : null;
-      if (match) return await route.answer({ segments: match.slice(1).map(decodeURIComponent), ...call });
+      if (match)
+        return await route.answer({
+          segments: match.slice(1).map(decodeURIComponent),
+          headers: passedHeaders(request),
+          ...call,
+        });
     }
   }
   throw new ComposioFailure('composio-core asked for something that this adapter does not allow', {
     kind: 'rejected',
     outcome: 'not_sent',
   });
+}
+
+function passedHeaders({ headers }: SdkRequest): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name of PASSED_HEADERS) {
+    const value = headers.get(name);
+    if (typeof value === 'string') passed[name] = value;
+  }
+  return passed;
 }
 
 function refusedBySdk(cause: unknown): ComposioFailure {
