@@ -1,8 +1,8 @@
 /** The HTTP servers: limits that Node leaves wide open, and a stop that lets running requests finish. */
 import { createServer } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import type { Express } from 'express';
 import { ConfigError } from '../config/config-error.ts';
 import type { HttpMetrics } from './metrics.ts';
 
@@ -20,7 +20,7 @@ const DRAIN_MS = 12_000;
 export type RunningServer = { readonly port: number; close(): Promise<void> };
 
 /** @throws the listen error, such as EADDRINUSE. */
-export async function startServer(app: Express, port: number): Promise<RunningServer> {
+export async function startServer(app: RequestListener, port: number): Promise<RunningServer> {
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
