@@ -4,6 +4,8 @@
  * or ended by itself; what a person can put right is one line without a stack trace.
  */
 import './check-node.mjs';
+import { enableCompileCache } from 'node:module';
+import { compileCacheOf } from './cache-folder.ts';
 import { standardErrorOutput } from './progress.ts';
 import { listenForStop } from './start/signals.ts';
 
@@ -20,6 +22,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 async function main(): Promise<number> {
   const startedAt = performance.now();
   console.log('Starting Bellhop ...');
+  enableCompileCache(compileCacheOf(process.env));
   // Loaded here, for it takes a moment in which Ctrl-C must be heard already.
   const { startBellhop } = await import('./start/bellhop.ts');
   const { listEarlierRuns } = await import('./start/earlier-runs.ts');

@@ -6,6 +6,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../config/config-error.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import { compileCacheOf } from '../cache-folder.ts';
 import type { DataDir } from './data-dir.ts';
 import { readOrMakeSecret } from './data-dir.ts';
 import type { Env, Plan } from './plan.ts';
@@ -46,13 +47,15 @@ export function temporalEnvironment(
 /** The person's variables, without those of Temporal's that would speak to another server than the embedded one. */
 export function inheritedEnvironment(env: Env, plan: Plan): NodeJS.ProcessEnv {
   const isForeign = (name: string) => name.startsWith('TEMPORAL_') && name !== 'TEMPORAL_TASK_QUEUE';
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !plan.Temporal || !isForeign(name)));
+  const kept = Object.entries(env).filter(([name]) => !plan.Temporal || !isForeign(name));
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: compileCacheOf(env) };
 }
 
 /** What a sandbox needs of the person's variables: the system's, and none that may hold a key. */
 export function sandboxEnvironment(env: Env): NodeJS.ProcessEnv {
   const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'LOG_LEVEL', 'NODE_EXTRA_CA_CERTS'];
-  return Object.fromEntries(names.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]));
+  const kept = names.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]);
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: compileCacheOf(env) };
 }
 
 export type Access = {

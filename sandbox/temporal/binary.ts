@@ -4,13 +4,13 @@
  */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Output } from '../progress.ts';
 import { buildTemporal } from './build.ts';
 import { downloadTemporal } from './download.ts';
 import type { Getter } from './getter.ts';
+import { cacheFolderOf } from '../cache-folder.ts';
 import { StartError } from '../start-error.ts';
 
 const run = promisify(execFile);
@@ -34,11 +34,6 @@ export type BinaryOptions = {
   /** How it is got when it is nowhere, tried in this order; each puts the program at `target`, whole or not at all. */
   readonly getters?: { readonly download: Getter; readonly build: Getter };
 };
-
-/** Where the program is kept between projects and runs: built or downloaded once for all clones of this user. */
-export function cacheFolderOf(env: NodeJS.ProcessEnv): string {
-  return env['BELLHOP_CACHE_DIR'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'bellhop');
-}
 
 /** Throws one error that says what to install when every way fails. */
 export async function resolveTemporalBinary(options: BinaryOptions): Promise<TemporalBinary> {

@@ -47,18 +47,24 @@ test('worker and API reach the embedded Temporal without the profile that the pe
 });
 
 test('leaves the variables of a real Temporal alone', () => {
-  const person = { TEMPORAL_ADDRESS: 'cloud.example:7233', TEMPORAL_API_KEY: 'k', TEMPORAL_NAMESPACE: 'n' };
-  expect(inheritedEnvironment(person, planParts(person))).toEqual(person);
+  const person = {
+    TEMPORAL_ADDRESS: 'cloud.example:7233',
+    TEMPORAL_API_KEY: 'k',
+    TEMPORAL_NAMESPACE: 'n',
+    NODE_COMPILE_CACHE: '/cc',
+  };
+  expect(inheritedEnvironment(person, planParts(person))).toEqual({ ...person, NODE_COMPILE_CACHE: '/cc' });
 });
 
 test('a sandbox gets none of the keys that a person has', () => {
   const env = {
+    NODE_COMPILE_CACHE: '/cc',
     PATH: '/bin',
     OPENAI_API_KEY: 'sk',
     DATABASE_URL: 'postgres://x',
     AWS_SECRET_ACCESS_KEY: 's',
   };
-  expect(sandboxEnvironment(env)).toEqual({ PATH: '/bin' });
+  expect(sandboxEnvironment(env)).toEqual({ PATH: '/bin', NODE_COMPILE_CACHE: '/cc' });
 });
 
 test('makes a key once, takes the one that is named, and leaves files for a shell only while it runs', () => {

@@ -12,8 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { cacheFolderOf } from '../../../sandbox/cache-folder.ts';
 import { StartError } from '../../../sandbox/start-error.ts';
-import { cacheFolderOf, resolveTemporalBinary } from '../../../sandbox/temporal/binary.ts';
+import { resolveTemporalBinary } from '../../../sandbox/temporal/binary.ts';
 import { buildTemporal } from '../../../sandbox/temporal/build.ts';
 import { installAtomically } from '../../../sandbox/temporal/install.ts';
 
