@@ -24,11 +24,18 @@ export function storableJson(value: Json): string {
   return UNSTORABLE.test(text) ? JSON.stringify(clean(value)) : text;
 }
 
+/** Text that PostgreSQL can keep; what comes from outside (a tool's error, a status' reason) may hold NUL. */
+export function storableText(text: string): string {
+  return text.replaceAll('\0', '\uFFFD').toWellFormed();
+}
+
 function clean(value: Json): Json {
-  if (typeof value === 'string') return value.replaceAll('\0', '\uFFFD').toWellFormed();
+  if (typeof value === 'string') return storableText(value);
   if (Array.isArray(value)) return (value as readonly Json[]).map(clean);
   if (value !== null && typeof value === 'object') {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [clean(key) as string, clean(inner as Json)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [clean(key) as string, clean(inner as Json)]),
+    );
   }
   return value;
 }
