@@ -55,8 +55,8 @@ async function offerTools(
   const route: BridgeRoute = {
     method: 'get',
     path: /^\/api\/v2\/actions$/,
-    // The SDK measures each answer by serialising it; schemas are large and need no measuring.
-    answer: () => Object.defineProperty({ items }, 'toJSON', { value: () => null }),
+    isLookUp: true,
+    answer: () => ({ items }),
   };
   const bridge = await bridgedToolSet(shared, entityId, [route]);
   const offered = await bridge.run(

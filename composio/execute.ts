@@ -56,6 +56,7 @@ function lookUps({ tool }: ExecuteRequest, scope: Scope): BridgeRoute[] {
     {
       method: 'get',
       path: /^\/api\/v2\/actions\/([^/]+)$/,
+      isLookUp: true,
       answer({ segments }) {
         assertAbout(segments, tool.slug);
         return { name: tool.slug, appKey: tool.app, appName: tool.app };
@@ -64,6 +65,7 @@ function lookUps({ tool }: ExecuteRequest, scope: Scope): BridgeRoute[] {
     {
       method: 'get',
       path: /^\/api\/v1\/apps\/([^/]+)$/,
+      isLookUp: true,
       answer({ segments }) {
         assertAbout(segments, tool.app);
         return { key: tool.app, no_auth: scope.accountId === null };
@@ -72,6 +74,7 @@ function lookUps({ tool }: ExecuteRequest, scope: Scope): BridgeRoute[] {
     {
       method: 'get',
       path: /^\/api\/v1\/connectedAccounts\/([^/]+)$/,
+      isLookUp: true,
       answer({ segments }) {
         assertAbout(segments, scope.accountId);
         return { id: scope.accountId, appName: tool.app, status: 'ACTIVE' };

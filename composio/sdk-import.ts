@@ -9,7 +9,11 @@ import { createRequire } from 'node:module';
 export type ToolSet = {
   readonly entityId: string;
   readonly client: { getEntity(entityId: string): SdkEntity };
-  readonly backendClient: { getAxiosInstance(): SdkAxios };
+  readonly backendClient: {
+    getAxiosInstance(): SdkAxios;
+    /** The SDK's HTTP client; `axios` is its option for what carries its requests. */
+    readonly instance: { setConfig(config: { axios: SdkSend }): unknown };
+  };
   internalProcessors: { pre: unknown[]; post: unknown[]; schema: unknown[] };
   getTools(filters: { actions: string[] }, entityId: string): Promise<unknown[]>;
   executeAction(call: {
@@ -25,7 +29,9 @@ export type SdkEntity = {
     redirectUri: string;
   }): Promise<{ connectedAccountId?: unknown }>;
 };
-export type SdkAxios = {
+/** What carries one request of the SDK: an axios instance, or what stands before it. */
+export type SdkSend = (request: SdkRequest) => Promise<SdkResponse>;
+export type SdkAxios = SdkSend & {
   readonly interceptors: {
     readonly request: { use(onRequest: (config: SdkRequest) => SdkRequest | Promise<SdkRequest>): unknown };
   };
@@ -38,7 +44,7 @@ export type SdkRequest = {
   params?: unknown;
   data?: unknown;
   headers: { delete(name: string): unknown; get(name: string): unknown };
-  adapter?: (config: SdkRequest) => Promise<SdkResponse>;
+  adapter?: SdkSend;
 };
 export type SdkResponse = {
   data: unknown;

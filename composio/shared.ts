@@ -2,6 +2,7 @@
 import type { ArgumentChecker } from './arguments.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ComposioClient } from './client.ts';
+import { ComposioFailure } from './failure.ts';
 import type { Sdk } from './sdk-import.ts';
 import type { Transport } from './transport.ts';
 import type { Bridge, BridgeRoute } from './v3-bridge.ts';
@@ -25,7 +26,13 @@ export async function bridgedToolSet(
   entityId: string,
   routes: readonly BridgeRoute[],
 ): Promise<Bridge> {
-  const sdk = await loadSdk();
+  const sdk = await loadSdk().catch((cause: unknown) => {
+    throw new ComposioFailure('composio-core cannot be loaded', {
+      kind: 'config',
+      outcome: 'not_sent',
+      cause,
+    });
+  });
   const toolset = sdk.createToolSet({ apiKey, baseUrl: transport.baseUrl, entityId });
   return bridge(toolset, transport.baseUrl, routes);
 }

@@ -9,6 +9,8 @@ import type { SdkRequest, SdkResponse, ToolSet } from './sdk-import.ts';
 
 export type BridgeRoute = {
   readonly method: 'get' | 'post';
+  /** Answers from memory. Such a request is not even given to axios, whose machinery costs 0.15 ms of CPU each time. */
+  readonly isLookUp?: true;
   /** Path of the SDK's request; its groups are the decoded segments. */
   readonly path: RegExp;
   /** The v1/v2 body that the SDK gets. */
@@ -32,11 +34,15 @@ export type Bridge = {
 
 export function bridge(toolset: ToolSet, baseUrl: string, routes: readonly BridgeRoute[]): Bridge {
   const thrown: { readonly error: unknown }[] = [];
+  const axios = toolset.backendClient.getAxiosInstance();
 
-  async function answer(request: SdkRequest, body: unknown): Promise<SdkResponse> {
+  async function answer(request: SdkRequest, match: Match | null, body: unknown): Promise<SdkResponse> {
     try {
       if (thrown[0]) throw thrown[0].error;
-      const data = await answerFrom(routes, baseUrl, request, { body, entityId: toolset.entityId });
+      if (!match) throw notAllowed();
+      const { route, segments } = match;
+      const headers = route.isLookUp ? {} : passedHeaders(request);
+      const data = await route.answer({ segments, body, headers, entityId: toolset.entityId });
       return { data, status: 200, statusText: 'OK', headers: {}, config: request };
     } catch (error) {
       thrown.push({ error });
@@ -45,12 +51,19 @@ export function bridge(toolset: ToolSet, baseUrl: string, routes: readonly Bridg
     }
   }
 
-  toolset.backendClient.getAxiosInstance().interceptors.request.use((request) => {
+  axios.interceptors.request.use((request) => {
     // The SDK's second copy of the API key, under a header name that no gateway redacts.
     request.headers.delete('common');
+    const match = findRoute(routes, baseUrl, request);
     const body = request.data;
-    request.adapter = async (final) => await answer(final, body);
+    request.adapter = async (final) => await answer(final, match, body);
     return request;
+  });
+  toolset.backendClient.instance.setConfig({
+    axios: async (request) => {
+      const match = findRoute(routes, baseUrl, request);
+      return match?.route.isLookUp ? await answer(request, match, undefined) : await axios(request);
+    },
   });
 
   return {
@@ -66,25 +79,21 @@ export function bridge(toolset: ToolSet, baseUrl: string, routes: readonly Bridg
   };
 }
 
-async function answerFrom(
-  routes: readonly BridgeRoute[],
-  baseUrl: string,
-  request: SdkRequest,
-  call: { readonly body: unknown; readonly entityId: string },
-): Promise<unknown> {
+type Match = { readonly route: BridgeRoute; readonly segments: readonly string[] };
+
+/** Only relative paths of the configured base URL have a route: the SDK can name no other host. */
+function findRoute(routes: readonly BridgeRoute[], baseUrl: string, request: SdkRequest): Match | null {
   const path = request.url ?? '';
-  if (request.baseURL === baseUrl && path.startsWith('/api/')) {
-    for (const route of routes) {
-      const match = request.method === route.method ? route.path.exec(path) : null;
-      if (match)
-        return await route.answer({
-          segments: match.slice(1).map(decodeURIComponent),
-          headers: passedHeaders(request),
-          ...call,
-        });
-    }
+  if (request.baseURL !== baseUrl || !path.startsWith('/api/')) return null;
+  for (const route of routes) {
+    const match = request.method === route.method ? route.path.exec(path) : null;
+    if (match) return { route, segments: match.slice(1).map(decodeURIComponent) };
   }
-  throw new ComposioFailure('composio-core asked for something that this adapter does not allow', {
+  return null;
+}
+
+function notAllowed(): ComposioFailure {
+  return new ComposioFailure('composio-core asked for something that this adapter does not allow', {
     kind: 'rejected',
     outcome: 'not_sent',
   });
