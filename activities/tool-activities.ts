@@ -27,6 +27,7 @@ import { toEntityId } from '../domain/user-id.ts';
 import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
 import { resolveForCall } from './gate.ts';
+import { createGather } from './gather.ts';
 import { pause, running } from './running.ts';
 import { StaleClaimError, SupersededCallError } from './tool-claim.ts';
 import { judgeAnswer, judgeFailure, type Verdict } from './tool-verdict.ts';
@@ -51,12 +52,15 @@ const DEADLINE_MARGIN_MS = 2_000;
 const CLAIM_LIFE_MS = 5_000;
 
 export function createToolActivities(deps: ActivityDeps) {
+  const gather = createGather();
   return {
     async executeTool(key: ToolCallKey): Promise<ToolOutcome> {
       return running(async ({ cancellationSignal }) => {
         const began = performance.now();
-        const outcome = await execute(deps, key, cancellationSignal);
-        return { ...outcome, ms: Math.round(performance.now() - began) };
+        return gather(key.runId, async () => {
+          const outcome = await execute(deps, key, cancellationSignal);
+          return { ...outcome, ms: Math.round(performance.now() - began) };
+        });
       });
     },
   };
