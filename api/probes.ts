@@ -1,6 +1,6 @@
 /** How readiness asks each part. */
 import type { Client } from '@temporalio/client';
-import { sql } from 'kysely';
+import { pingDatabase } from '../db/ping.ts';
 import type { Database } from '../db/pool.ts';
 import type { ObservedComposio } from './observed-composio.ts';
 import type { ReadinessProbes } from './readiness.ts';
@@ -15,7 +15,7 @@ export function createProbes(parts: {
 }): ReadinessProbes {
   const { db, temporal, composio } = parts;
   return {
-    postgres: () => sql`select 1`.execute(db),
+    postgres: () => pingDatabase(db),
     // DescribeNamespace, not the server's health: a namespace that is not there takes no runs either.
     temporal: () =>
       temporal.withDeadline(Date.now() + TEMPORAL_DEADLINE_MS, async () => {

@@ -6,12 +6,13 @@ import type { Database } from '../db/pool.ts';
 import { runHeads } from '../db/runs.ts';
 import { asSystem } from '../db/scope.ts';
 import type { RunStatus } from '../domain/statuses.ts';
+import { isEndedRunStatus } from '../domain/statuses.ts';
 
 // A person does not notice a quarter of a second, and four small queries a second do not load a database.
 const POLL_INTERVAL_MS = 250;
 
 export type RunWatch = {
-  /** Resolves when the run is not `running` any more, when `ms` are over, when the signal aborts, or on close. */
+  /** Resolves when the run has ended or waits for someone, when `ms` are over, when the signal aborts, or on close. */
   waitForRun(runId: string, ms: number, signal: AbortSignal): Promise<void>;
   /** Lets everybody go; their answers are the runs as they are. */
   close(): void;
@@ -24,38 +25,46 @@ export function createRunWatch(db: Database, onError: (error: unknown) => void):
   let timer: NodeJS.Timeout | null = null;
   let isClosed = false;
 
+  const busyOf = async (ids: readonly string[]): Promise<ReadonlySet<string>> => {
+    const heads = await asSystem(db, (tx) => runHeads(tx, ids));
+    return new Set(heads.filter(isBusy).map((head) => head.id));
+  };
   const poll = async (): Promise<void> => {
+    // Those who come while the query runs are looked at the next time.
+    const asked = [...waiters];
     try {
-      const ids = [...new Set([...waiters].map((waiter) => waiter.runId))];
-      const heads = new Map(
-        (await asSystem(db, (tx) => runHeads(tx, ids))).map((head) => [head.id, head.status]),
-      );
-      for (const waiter of waiters)
-        if (!isBusy(heads.get(waiter.runId)) && ids.includes(waiter.runId)) waiter.release();
+      const busy = await busyOf([...new Set(asked.map((waiter) => waiter.runId))]);
+      for (const waiter of asked) if (!busy.has(waiter.runId)) waiter.release();
     } catch (error) {
       onError(error);
     }
-    timer = waiters.size > 0 && !isClosed ? setTimeout(() => void poll(), POLL_INTERVAL_MS) : null;
+    timer = null;
+    schedule();
+  };
+  const schedule = (): void => {
+    if (waiters.size > 0 && !isClosed) timer ??= setTimeout(() => void poll(), POLL_INTERVAL_MS);
+  };
+  const hold = (runId: string, ms: number, signal: AbortSignal): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const release = (): void => {
+      clearTimeout(deadline);
+      signal.removeEventListener('abort', release);
+      waiters.delete(waiter);
+      resolve();
+    };
+    const waiter: Waiter = { runId, release };
+    const deadline = setTimeout(release, ms);
+    signal.addEventListener('abort', release);
+    waiters.add(waiter);
+    schedule();
+    return promise;
   };
 
   return {
-    waitForRun: (runId, ms, signal) =>
-      new Promise<void>((resolve) => {
-        if (isClosed || signal.aborted) return resolve();
-        const waiter: Waiter = {
-          runId,
-          release: () => {
-            clearTimeout(deadline);
-            signal.removeEventListener('abort', waiter.release);
-            waiters.delete(waiter);
-            resolve();
-          },
-        };
-        const deadline = setTimeout(waiter.release, ms);
-        signal.addEventListener('abort', waiter.release);
-        waiters.add(waiter);
-        timer ??= setTimeout(() => void poll(), POLL_INTERVAL_MS);
-      }),
+    waitForRun: async (runId, ms, signal) => {
+      const busy = await busyOf([runId]);
+      if (busy.has(runId) && !isClosed && !signal.aborted) await hold(runId, ms, signal);
+    },
     close: () => {
       isClosed = true;
       if (timer) clearTimeout(timer);
@@ -64,7 +73,7 @@ export function createRunWatch(db: Database, onError: (error: unknown) => void):
   };
 }
 
-/** Not ended, and waiting for nobody. */
-export function isBusy(status: RunStatus | undefined): boolean {
-  return status === 'running';
+/** Not ended, and waiting for nobody; a run whose cancel was asked for waits for nobody, whatever it says yet. */
+function isBusy(head: { status: RunStatus; isCancelRequested: boolean }): boolean {
+  return head.status === 'running' || (head.isCancelRequested && !isEndedRunStatus(head.status));
 }

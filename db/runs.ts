@@ -78,17 +78,22 @@ export async function listRuns(
   return (await query.execute()).map((row) => ({ run: toRun(row), createdAtText: row.created_at_text }));
 }
 
-/** Status and newest event number of some runs, for those who wait for a change. */
+/** Status and newest event number of some runs, for those who wait for a change, and whether their end was asked for. */
 export async function runHeads(
   tx: SystemTx,
   ids: readonly string[],
-): Promise<readonly { id: string; status: RunStatus; lastEventSeq: number }[]> {
+): Promise<readonly { id: string; status: RunStatus; lastEventSeq: number; isCancelRequested: boolean }[]> {
   const rows = await tx
     .selectFrom('runs')
-    .select(['id', 'status', 'last_event_seq'])
+    .select(['id', 'status', 'last_event_seq', 'cancel_requested_at'])
     .where('id', '=', sql<string>`any(${ids as string[]}::text[])`)
     .execute();
-  return rows.map((row) => ({ id: row.id, status: row.status, lastEventSeq: row.last_event_seq }));
+  return rows.map((row) => ({
+    id: row.id,
+    status: row.status,
+    lastEventSeq: row.last_event_seq,
+    isCancelRequested: row.cancel_requested_at !== null,
+  }));
 }
 
 /** Marks that the workflow runs, and the apps that its tools need. */
@@ -187,6 +192,22 @@ export async function requestCancel(tx: AnyTx, runId: string): Promise<boolean> 
     .where('finished_at', 'is', null)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/** Runs whose end was asked for and has not come. */
+export async function listUnheardCancels(
+  tx: SystemTx,
+  page: { olderThanMs: number; limit: number },
+): Promise<readonly { id: string; userId: string }[]> {
+  const rows = await tx
+    .selectFrom('runs')
+    .select(['id', 'user_id'])
+    .where('finished_at', 'is', null)
+    .where('cancel_requested_at', '<', sql<Date>`now() - ${page.olderThanMs} * interval '1 millisecond'`)
+    .orderBy('cancel_requested_at')
+    .limit(page.limit)
+    .execute();
+  return rows.map((row) => ({ id: row.id, userId: row.user_id }));
 }
 
 /** Runs that were accepted at least `olderThanMs` ago and whose workflow never ran. */

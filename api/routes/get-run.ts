@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { defineRoute } from '../define-route.ts';
 import { readRunBody } from '../run-view.ts';
-import { isBusy } from '../run-watch.ts';
 import { id } from '../schemas/common.ts';
 import { runSchema } from '../schemas/run.ts';
 import { parseDuration } from '../../domain/duration.ts';
+import { isEndedRunStatus } from '../../domain/statuses.ts';
 
 // As the contract says; proxies cut longer silences.
 const MAX_WAIT_MS = 60_000;
@@ -37,7 +37,7 @@ export const getRunRoute = defineRoute({
   problems: ['not_found'],
   handler: async (deps, { params, query, principal, signal }) => {
     const body = await readRunBody(deps, params.runId, principal);
-    if (query.wait === undefined || !isBusy(body.status)) return { status: 200, body };
+    if (query.wait === undefined || isEndedRunStatus(body.status)) return { status: 200, body };
     await deps.runWatch.waitForRun(params.runId, query.wait, signal);
     return { status: 200, body: await readRunBody(deps, params.runId, principal) };
   },
