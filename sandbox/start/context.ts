@@ -14,15 +14,15 @@ export const RANK = { api: 50, worker: 40, sandbox: 30, temporal: 20, postgres: 
  * 0.1 s for each of ours, 1.7 s for Temporal and 0.05 s for PostgreSQL.
  */
 export const STOP_GRACE_MS = {
-  api: 2_000,
-  worker: 2_500,
-  sandbox: 1_000,
+  api: 1_500,
+  worker: 2_000,
+  sandbox: 750,
   temporal: 2_500,
   postgres: 1_500,
 } as const;
 
 /** Worker and API load in 2 to 4 s on 2 idle cores, the bundle of the workflows included; a busy machine takes far longer. */
-export const READY_TIMEOUT_MS = 60_000;
+export const READY_TIMEOUT_MS = 90_000;
 
 export type StartContext = {
   readonly env: Env;

@@ -51,10 +51,11 @@ export function inheritedEnvironment(env: Env, plan: Plan): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: compileCacheOf(env) };
 }
 
-/** What a sandbox needs of the person's variables: the system's, and none that may hold a key. */
+/** What a sandbox needs of the person's variables: the system's and its own, and none that may hold a key. */
 export function sandboxEnvironment(env: Env): NodeJS.ProcessEnv {
   const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'LOG_LEVEL', 'NODE_EXTRA_CA_CERTS'];
-  const kept = names.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]);
+  const isOwn = (name: string) => /^(COMPOSIO|MODEL)_SANDBOX_/.test(name);
+  const kept = Object.entries(env).filter(([name]) => names.includes(name) || isOwn(name));
   return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: compileCacheOf(env) };
 }
 

@@ -97,6 +97,7 @@ export async function provideComposio(context: StartContext): Promise<Service> {
   const url = await startSandbox(context, 'composio', {
     COMPOSIO_SANDBOX_PORT: String(context.ports.composio),
     COMPOSIO_SANDBOX_DATA: context.dir.composio,
+    COMPOSIO_SANDBOX_API_KEY: SANDBOX_COMPOSIO_KEY,
   });
   return { address: url, env: { COMPOSIO_API_KEY: SANDBOX_COMPOSIO_KEY, COMPOSIO_BASE_URL: url }, url };
 }

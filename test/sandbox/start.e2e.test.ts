@@ -5,9 +5,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findFreePort, isPortFree } from '../../sandbox/free-port.ts';
 import { identifyProcess } from '../../sandbox/process-identity.ts';
+import { createTestDatabase } from '../setup/database.ts';
+import { createTestNamespace, testTemporalAddress } from '../setup/temporal.ts';
 import { becomesTrue } from './fixtures/run.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -47,7 +50,7 @@ function npmStart(env: Record<string, string> = {}) {
     pid,
     exit,
     output: () => output,
-    isReady: () => becomesTrue(() => output.includes(READY) || child.exitCode !== null, 90_000),
+    isReady: () => becomesTrue(() => output.includes(READY) || child.exitCode !== null, 120_000),
     /** As a terminal does: the whole group at once, npm included. */
     pressCtrlC: () => process.kill(-pid, 'SIGINT'),
   };
@@ -155,6 +158,41 @@ test('clears up after a killed run, and ends with a line and the log when a part
   );
   expect(survivors(processes)).toEqual([]);
 }, 240_000);
+
+test('uses the database and the Temporal namespace that the environment names, and starts none beside them', async () => {
+  const [database, namespace, address] = await Promise.all([
+    createTestDatabase(),
+    createTestNamespace(),
+    testTemporalAddress(),
+  ]);
+  const child = npmStart({
+    DATABASE_URL: database.url,
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: namespace,
+    BELLHOP_API_KEY: 'a-key-of-my-own-choice',
+  });
+  await child.isReady();
+  expect(child.output()).toMatch(/PostgreSQL +127\.0\.0\.1:\d+\/test_\w+ +real$/m);
+  expect(child.output()).toMatch(new RegExp(`Temporal +${address}, namespace ${namespace} +real$`, 'm'));
+  expect(child.output()).not.toContain('Temporal UI');
+  const commands = descendantsOf(child.pid).map(({ command }) => command);
+  expect(commands.filter((command) => /start-dev|postgres/.test(command))).toEqual([]);
+
+  const pasted = child
+    .output()
+    .split('\n')
+    .filter((line) => line.startsWith('curl '));
+  expect((await run('sh', ['-c', pasted.join('\n')])).stdout).toContain('"waiting_for_connection"');
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  expect(
+    (await client.query('select 1 from pg_stat_activity where datname = current_database()')).rowCount,
+  ).toBeGreaterThan(1);
+  await client.end();
+  child.pressCtrlC();
+  expect(await child.exit).toBe(0);
+  await database.drop();
+}, 120_000);
 
 test('stops with exit code 0 at a Ctrl-C while it starts, and leaves nothing', async () => {
   const child = npmStart();

@@ -60,11 +60,16 @@ test('a sandbox gets none of the keys that a person has', () => {
   const env = {
     NODE_COMPILE_CACHE: '/cc',
     PATH: '/bin',
+    MODEL_SANDBOX_LATENCY_MS: '5',
     OPENAI_API_KEY: 'sk',
     DATABASE_URL: 'postgres://x',
     AWS_SECRET_ACCESS_KEY: 's',
   };
-  expect(sandboxEnvironment(env)).toEqual({ PATH: '/bin', NODE_COMPILE_CACHE: '/cc' });
+  expect(sandboxEnvironment(env)).toEqual({
+    PATH: '/bin',
+    MODEL_SANDBOX_LATENCY_MS: '5',
+    NODE_COMPILE_CACHE: '/cc',
+  });
 });
 
 test('makes a key once, takes the one that is named, and leaves files for a shell only while it runs', () => {
