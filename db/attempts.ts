@@ -138,10 +138,13 @@ export async function markAccountCleaned(tx: AnyTx, userId: string, accountId: s
     .execute();
 }
 
-/** A completed reconnect replaces the older accounts of this user and app that our flows opened: from now on they may not act. */
+/**
+ * A completed flow replaces the older accounts of this user and app that our flows opened: from now on they may not act.
+ * Older only: this is repeated when a flow's end is, perhaps after a later flow has brought a newer account.
+ */
 export async function supersedeAccounts(
   tx: UserTx,
-  of: { userId: string; app: string; keep: string },
+  of: { userId: string; app: string; flowId: string; keep: string },
 ): Promise<void> {
   await tx
     .updateTable('connection_attempts')
@@ -150,10 +153,17 @@ export async function supersedeAccounts(
     .where('app', '=', of.app)
     .where('status', '=', 'accepted')
     .where('account_id', '!=', of.keep)
+    .where(
+      sql<boolean>`(select theirs.ended_at <= mine.ended_at from connection_flows theirs, connection_flows mine
+        where theirs.id = connection_attempts.flow_id and mine.id = ${of.flowId})`,
+    )
     .execute();
 }
 
-/** Attempts that are over and whose account is still at Composio: to be deleted there. `of` narrows to one user's app. */
+/**
+ * Attempts that are over and whose account is still at Composio: to be deleted there. `of` narrows to one user's app.
+ * In no fixed order: accounts that Composio will not delete must not keep the others out of every page.
+ */
 export async function listUncleanAttempts(
   tx: AnyTx,
   page: { of?: { userId: string; app: string }; limit: number },
@@ -164,6 +174,7 @@ export async function listUncleanAttempts(
     .where('account_id', 'is not', null)
     .where('cleaned_at', 'is', null)
     .where('status', 'in', ['failed', 'expired', 'superseded'])
+    .orderBy(sql`random()`)
     .limit(page.limit);
   if (page.of) query = query.where('user_id', '=', page.of.userId).where('app', '=', page.of.app);
   const rows = await query.execute();
@@ -182,7 +193,7 @@ export async function expireAttempts(tx: AnyTx, flowId: string): Promise<number>
   return Number(done.numUpdatedRows);
 }
 
-/** Ends the other live attempts of a flow that has completed. */
+/** Ends the (other) live attempts of a flow that has ended: what is consented to from now on can never act. */
 export async function supersedeAttempts(tx: AnyTx, flowId: string, except: string | null): Promise<void> {
   let query = tx
     .updateTable('connection_attempts')

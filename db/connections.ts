@@ -1,6 +1,7 @@
 /** What was last seen of a user's connected accounts. Composio decides; these rows tell when it cannot be asked. */
 import { sql } from 'kysely';
 import type { AccountKnowledge, ConnectedAccount } from '../domain/gate.ts';
+import { storableText } from '../domain/json.ts';
 import type { ConnectionStatus } from '../domain/statuses.ts';
 import type { AnyTx, UserTx } from './scope.ts';
 
@@ -23,15 +24,17 @@ export async function recordConnections(
   accounts: readonly ConnectedAccount[],
 ): Promise<void> {
   if (accounts.length === 0) return;
+  // A list that changes while it is paged shows an account twice, and one statement may not update a row twice.
+  const distinct = new Map(accounts.map((account) => [account.id, account]));
   await tx
     .insertInto('connections')
     .values(
-      accounts.map((account) => ({
+      [...distinct.values()].map((account) => ({
         user_id: userId,
         account_id: account.id,
         app: account.app,
         status: account.status,
-        status_reason: account.statusReason,
+        status_reason: account.statusReason === null ? null : storableText(account.statusReason),
         disabled: account.disabled,
         flow_id: null,
         connected_at: account.status === 'ACTIVE' ? account.createdAt : null,

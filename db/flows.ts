@@ -141,19 +141,23 @@ export async function completeFlow(
   return true;
 }
 
-/** Ends an open flow without an account. @returns whether this call did. */
+/**
+ * Ends an open flow without an account. One whose life was lengthened since the caller looked does not expire: a run has
+ * just joined it. @returns whether this call did.
+ */
 export async function endFlow(
   tx: AnyTx,
   flowId: string,
   status: 'expired' | 'cancelled',
   reason: string,
 ): Promise<boolean> {
-  const done = await tx
+  let query = tx
     .updateTable('connection_flows')
     .set({ status, reason, ended_at: sql<Date>`now()` })
     .where('id', '=', flowId)
-    .where('status', '=', 'open')
-    .executeTakeFirst();
+    .where('status', '=', 'open');
+  if (status === 'expired') query = query.where('expires_at', '<=', sql<Date>`now()`);
+  const done = await query.executeTakeFirst();
   return done.numUpdatedRows > 0n;
 }
 

@@ -3,9 +3,14 @@
  * a compare-and-set on status and attempt, so a worker that was frozen and wakes cannot overwrite a newer attempt's word.
  */
 import { sql } from 'kysely';
-import { type Json, storableJson } from '../domain/json.ts';
-import type { UserTx } from './scope.ts';
+import { type Json, storableJson, storableText } from '../domain/json.ts';
+import { TOOL_CALL_STATUSES, TOOL_CALL_TRANSITIONS, type ToolCallStatus } from '../domain/statuses.ts';
+import type { AnyTx, UserTx } from './scope.ts';
 import { type ToolCall, toToolCall } from './transcript.ts';
+
+/** From where a call may come to `to` by a worker's word. What is unknown stays so until a person resolves it. */
+const before = (to: ToolCallStatus): readonly ToolCallStatus[] =>
+  TOOL_CALL_STATUSES.filter((status) => status !== 'unknown' && TOOL_CALL_TRANSITIONS[status].includes(to));
 
 export async function getToolCall(
   tx: UserTx,
@@ -59,7 +64,7 @@ export async function startToolCall(
     .where('run_id', '=', start.runId)
     .where('id', '=', start.callId)
     .where('attempts', '=', start.expectedAttempts)
-    .where('status', 'in', ['pending', 'waiting', 'started'])
+    .where('status', 'in', before('started'))
     .returning('attempts')
     .executeTakeFirst();
   return row?.attempts ?? null;
@@ -75,7 +80,10 @@ export type ToolCallOutcome =
     }
   | { readonly status: 'unknown'; readonly error: string };
 
-/** Settles a call. `attempt` 0 settles one that was never sent. @returns false when a newer attempt or an end was there first. */
+/**
+ * Settles a call. `attempt` 0 settles one that was never sent. @returns false when a newer attempt or an end was there first.
+ * What the provider wrote is kept but for what PostgreSQL cannot keep: a settled call must not fail for its error's text.
+ */
 export async function settleToolCall(
   tx: UserTx,
   key: { runId: string; callId: string; attempt: number },
@@ -86,14 +94,14 @@ export async function settleToolCall(
     .set({
       status: outcome.status,
       result: 'result' in outcome && outcome.result !== undefined ? storableJson(outcome.result) : null,
-      error: outcome.status === 'done' ? null : outcome.error,
-      log_id: 'logId' in outcome ? (outcome.logId ?? null) : null,
+      error: outcome.status === 'done' ? null : storableText(outcome.error),
+      log_id: 'logId' in outcome && outcome.logId ? storableText(outcome.logId) : null,
       finished_at: sql<Date>`clock_timestamp()`,
     })
     .where('run_id', '=', key.runId)
     .where('id', '=', key.callId)
     .where('attempts', '=', key.attempt)
-    .where('status', 'in', key.attempt === 0 ? ['pending', 'waiting'] : ['started', 'waiting', 'pending'])
+    .where('status', 'in', before(outcome.status))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
@@ -113,9 +121,31 @@ export async function releaseToolCall(
     .where('run_id', '=', key.runId)
     .where('id', '=', key.callId)
     .where('attempts', '=', key.attempt)
-    .where('status', 'in', ['pending', 'waiting', 'started'])
+    .where('status', 'in', before(to))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/**
+ * The run is over: calls that were sent and left no word will get none. Writes become `unknown`, which is the truth; reads
+ * have failed. @returns the writes.
+ */
+export async function abandonStartedCalls(
+  tx: AnyTx,
+  runId: string,
+): Promise<readonly { callId: string; tool: string }[]> {
+  const rows = await tx
+    .updateTable('tool_calls')
+    .set({
+      status: sql<ToolCallStatus>`case when is_write then 'unknown' else 'failed' end`,
+      error: 'The run ended while this call was on its way.',
+      finished_at: sql<Date>`clock_timestamp()`,
+    })
+    .where('run_id', '=', runId)
+    .where('status', '=', 'started')
+    .returning(['id', 'tool', 'is_write'])
+    .execute();
+  return rows.filter((row) => row.is_write).map((row) => ({ callId: row.id, tool: row.tool }));
 }
 
 /** Whether a write with this tool to this account has an unknown outcome in this run: then no further one may leave. */

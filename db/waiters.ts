@@ -11,7 +11,10 @@ export type Waiting = {
   readonly token: string;
 };
 
-/** `told`: the run ended at the gate and only says what is missing. */
+/**
+ * `told`: the run ended at the gate and only says what is missing. A run waits on one flow per app: an older one that has
+ * ended without helping must not wake it again and again.
+ */
 export async function addWaiter(
   tx: UserTx,
   waiter: {
@@ -23,6 +26,14 @@ export async function addWaiter(
     state: 'waiting' | 'told';
   },
 ): Promise<void> {
+  await tx
+    .updateTable('flow_waiters')
+    .set({ state: 'woken' })
+    .where('run_id', '=', waiter.runId)
+    .where('app', '=', waiter.app)
+    .where('flow_id', '!=', waiter.flowId)
+    .where('state', '=', 'waiting')
+    .execute();
   await tx
     .insertInto('flow_waiters')
     .values({
