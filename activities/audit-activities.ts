@@ -20,13 +20,12 @@ import { type AuditMode, type AuditStatus, BROKEN_STATUSES } from '../domain/sta
 import { toEntityId } from '../domain/user-id.ts';
 import { type AuditResult, auditWorkflowId } from '../workflows/messages.ts';
 import { pagesOf, settleSuspects } from './audit-suspects.ts';
+import { cutToUrl } from './cut-to-url.ts';
 import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
 import { running } from './running.ts';
 
-/** Users per page; their ids must also fit in a URL that proxies pass on. */
 const USERS_PER_PAGE = 100;
-const MAX_ENCODED_IDS = 4_000;
 /** Suspects are read again this many users at a time. */
 const SUSPECTS_AT_ONCE = 100;
 /** The cursor moves at least this often, so that a new attempt repeats seconds of work, not minutes. */
@@ -192,14 +191,4 @@ async function advance(
   counts: AuditCounts,
 ): Promise<void> {
   await asSystem(deps.db, (tx) => advanceAudit(tx, audit.id, { from: audit.cursor, to, counts }));
-}
-
-/** As many ids as fit in a URL; at least one. */
-function cutToUrl(ids: readonly string[]): readonly string[] {
-  let length = 0;
-  const end = ids.findIndex((id) => {
-    length += encodeURIComponent(id).length + 3;
-    return length > MAX_ENCODED_IDS;
-  });
-  return end === -1 ? ids : ids.slice(0, Math.max(1, end));
 }

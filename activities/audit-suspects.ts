@@ -30,7 +30,8 @@ export async function* pagesOf(
       { signal: options.signal },
     );
     yield page.items;
-    cursor = page.nextCursor;
+    // A cursor that leads to itself would go round for ever.
+    cursor = page.nextCursor === cursor ? null : page.nextCursor;
   } while (cursor !== null);
 }
 

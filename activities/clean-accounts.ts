@@ -1,6 +1,7 @@
 /** Deletes at Composio the accounts of attempts that are over: nobody's key may lie about. They could not act meanwhile either. */
 import { Context } from '@temporalio/activity';
 import { listUncleanAttempts, markAccountCleaned } from '../db/attempts.ts';
+import { deleteStoredConnection } from '../db/connections.ts';
 import { asSystem, forUser } from '../db/scope.ts';
 import { toEntityId } from '../domain/user-id.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -28,7 +29,10 @@ export async function cleanAccounts(
       });
       continue;
     }
-    await forUser(deps.db, userId, (tx) => markAccountCleaned(tx, userId, accountId));
+    await forUser(deps.db, userId, async (tx) => {
+      await deleteStoredConnection(tx, userId, accountId);
+      await markAccountCleaned(tx, userId, accountId);
+    });
     deleted += 1;
   }
   return deleted;

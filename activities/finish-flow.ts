@@ -18,7 +18,7 @@ export async function finishFlow(deps: ActivityDeps, flow: Flow): Promise<void> 
   if (flow.status !== 'completed' || accountId === null) return;
   const channels = channelsOf(deps.settings);
   const noticeId = await forUser(deps.db, flow.userId, async (tx) => {
-    await supersedeAccounts(tx, { userId: flow.userId, app: flow.app, keep: accountId });
+    await supersedeAccounts(tx, { userId: flow.userId, app: flow.app, flowId: flow.id, keep: accountId });
     if (channels.length === 0) return null;
     return addNotice(
       tx,

@@ -1,6 +1,13 @@
 /** A connection flow's look at the world: attempts and accounts in, completion or patience out. Signals only hint; this reads. */
 import type { Attempt } from '../db/attempts.ts';
-import { LIVE_ATTEMPTS, expireAttempts, listAttempts, moveAttempt, noteActiveSeen } from '../db/attempts.ts';
+import {
+  LIVE_ATTEMPTS,
+  expireAttempts,
+  listAttempts,
+  moveAttempt,
+  noteActiveSeen,
+  supersedeAttempts,
+} from '../db/attempts.ts';
 import { acceptAttempt, AttemptEndedError } from '../db/accept-attempt.ts';
 import { loadAccountKnowledge } from '../db/connections.ts';
 import { closeEpisodes } from '../db/episodes.ts';
@@ -22,6 +29,9 @@ export type FlowCheck = {
   readonly expiresInMs: number;
 };
 
+/** Its end is decided by the database's clock; while this worker's is ahead of that, the flow must not look without a pause. */
+const SOONEST_LOOK_MS = 1_000;
+
 export function createFlowActivities(deps: ActivityDeps) {
   return {
     async checkFlow(key: ConnectAccountInput): Promise<FlowCheck> {
@@ -40,7 +50,7 @@ export function createFlowActivities(deps: ActivityDeps) {
         return {
           status: now.status,
           pollIntervalMs: isClicked ? deps.settings.pollIntervalMs : null,
-          expiresInMs: Math.max(0, now.expiresAt.getTime() - Date.now()),
+          expiresInMs: Math.max(SOONEST_LOOK_MS, now.expiresAt.getTime() - Date.now()),
         };
       });
     },
@@ -54,7 +64,10 @@ async function advance(deps: ActivityDeps, flow: Flow, signal: AbortSignal): Pro
   const attempts = await forUser(deps.db, flow.userId, (tx) => listAttempts(tx, flow.id));
   for (const attempt of attempts) {
     if (!LIVE_ATTEMPTS.includes(attempt.status) || attempt.accountId === null) continue;
-    const account = accounts.find((candidate) => candidate.id === attempt.accountId);
+    const account = accounts.find(
+      (candidate) =>
+        candidate.id === attempt.accountId && candidate.entityId === entityId && candidate.app === flow.app,
+    );
     if (await advanceAttempt(deps, flow, attempt, account)) return;
   }
   await forUser(deps.db, flow.userId, async (tx) => {
@@ -67,13 +80,15 @@ async function advance(deps: ActivityDeps, flow: Flow, signal: AbortSignal): Pro
       });
       // Made elsewhere, or mended by itself: any ACTIVE account of the entity counts.
       if (resolution.kind === 'ready') {
-        if (await completeFlow(tx, flow, resolution.account.id))
-          await closeEpisodes(tx, flow.userId, [flow.app]);
+        if (!(await completeFlow(tx, flow, resolution.account.id))) return;
+        await supersedeAttempts(tx, flow.id, null);
+        await closeEpisodes(tx, flow.userId, [flow.app]);
         return;
       }
     }
     await expireAttempts(tx, flow.id);
-    if (flow.expiresAt.getTime() <= Date.now()) await endFlow(tx, flow.id, 'expired', 'nobody_connected');
+    if (flow.expiresAt.getTime() > Date.now()) return;
+    if (await endFlow(tx, flow.id, 'expired', 'nobody_connected')) await supersedeAttempts(tx, flow.id, null);
   });
 }
 

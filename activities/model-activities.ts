@@ -21,6 +21,7 @@ import { toEntityId } from '../domain/user-id.ts';
 import type { Completion } from '../model/port.ts';
 import { toChatMessages } from './conversation.ts';
 import type { ActivityDeps } from './deps.ts';
+import { endRunOnce } from './end-run.ts';
 import { goneFailure } from './failures.ts';
 import { noticeOfEnd } from './run-notices.ts';
 import { running } from './running.ts';
@@ -57,6 +58,10 @@ export function createModelActivities(deps: ActivityDeps) {
         const { run, ...history } = await readConversation(deps, key);
         if (isEndedRunStatus(run.status)) {
           return run.status === 'completed' ? { kind: 'completed', tokens: 0, ms: 0 } : { kind: 'ended' };
+        }
+        if (run.cancelRequestedAt !== null) {
+          await endRunOnce(deps, run, { status: 'cancelled' });
+          return { kind: 'ended' };
         }
         const written = history.messages.find((message) => message.turn === key.turn);
         if (written) return toTurn(written, history.toolCalls, { tokens: 0, ms: 0 });

@@ -14,6 +14,8 @@ import { running } from './running.ts';
 /** Standard Webhooks: 15 to 30 s. */
 const DELIVERY_TIMEOUT_MS = 20_000;
 const GONE = 410;
+/** A receiver may ask for patience, not for years: no longer than the schedule's own longest wait. */
+const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 export type DeliveryOutcome =
   | { readonly status: 'delivered' | 'failed' | 'skipped' }
@@ -115,7 +117,7 @@ async function post(webhook: { url: string; secret: string }, notice: Notice, bo
       ok: response.ok,
       httpStatus: response.status,
       error: `HTTP ${response.status}`,
-      retryAfterMs: Number.isFinite(retryAfter) && retryAfter >= 0 ? retryAfter * 1_000 : null,
+      retryAfterMs: retryAfter >= 0 ? Math.min(retryAfter * 1_000, MAX_RETRY_AFTER_MS) : null,
     };
   } catch (error) {
     return {

@@ -2,23 +2,16 @@
 import { Context } from '@temporalio/activity';
 import { type NewRunEvent, appendEvents } from '../db/events.ts';
 import { addNotice } from '../db/notices.ts';
-import {
-  type Run,
-  type RunEnd,
-  finishRun,
-  getRun,
-  lockRun,
-  markRunStarted,
-  setRunStatus,
-} from '../db/runs.ts';
+import { type Run, finishRun, getRun, lockRun, markRunStarted, setRunStatus } from '../db/runs.ts';
 import { type UserTx, forUser } from '../db/scope.ts';
 import { addWaiter, listWaiting, settleWaiters } from '../db/waiters.ts';
 import { gateMessage } from '../domain/gate.ts';
-import type { RunErrorCode } from '../domain/statuses.ts';
+import type { RunErrorCode, RunStatus } from '../domain/statuses.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 import type { Tool } from '../domain/tool.ts';
 import type { ConnectionCheck, WaitingApp } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
+import { endRunOnce } from './end-run.ts';
 import { goneFailure } from './failures.ts';
 import { type AppName, type MissingApp, missingOf, openFlowsFor, resolveApps } from './gate.ts';
 import { channelsOf, noticeOfEnd } from './run-notices.ts';
@@ -45,15 +38,20 @@ export function createRunActivities(deps: ActivityDeps) {
         if (!run) throw goneFailure('run');
         const view = { connectTimeoutMs: run.connectTimeoutMs, limits: run.limits };
         if (isEndedRunStatus(run.status)) return { status: run.status, waitingFor: [], ...view };
+        if (run.cancelRequestedAt !== null) {
+          const { status } = await endRunOnce(deps, run, { status: 'cancelled' });
+          return { status, waitingFor: [], ...view };
+        }
         const signal = Context.current().cancellationSignal;
         const tools = await deps.composio.getTools(run.tools, { signal });
         const unknown = run.tools.filter((slug) => !tools.some((tool) => tool.slug === slug));
         if (unknown.length > 0) {
-          await endOnce(deps, run, {
-            code: 'internal',
+          const error = {
+            code: 'internal' as const,
             message: `Composio has no tool ${unknown.join(', ')}.`,
-          });
-          return { status: 'failed', waitingFor: [], ...view };
+          };
+          const { status } = await endRunOnce(deps, run, { status: 'failed', error });
+          return { status, waitingFor: [], ...view };
         }
         const apps = appsOf(tools);
         const resolutions = await resolveApps(
@@ -65,22 +63,29 @@ export function createRunActivities(deps: ActivityDeps) {
         const missing = missingOf(apps, resolutions);
         const gate = await forUser(deps.db, run.userId, (tx) => passGate(deps, tx, run, { apps, missing }));
         for (const flow of gate.flows) await startFlowWorkflow(flow);
-        await startDeliveries(gate.noticeIds, run.userId);
+        if (deps.settings.webhook !== null) await startDeliveries(gate.noticeIds, run.userId);
         return { status: gate.status, waitingFor: gate.waitingFor, ...view };
       });
     },
 
-    /** Ends a run that did not complete. The first end wins; calling again changes nothing. */
+    /** Ends a run that did not complete. The first end wins. @returns the status that the run has. */
     async endRun(
       key: RunKey & {
         end: { status: 'failed'; code: RunErrorCode; message: string } | { status: 'cancelled' };
       },
-    ): Promise<ConnectionCheck> {
+    ): Promise<{ status: RunStatus }> {
       return running(async () => {
         const run = await forUser(deps.db, key.userId, (tx) => getRun(tx, key.runId));
         if (!run) throw goneFailure('run');
-        await endOnce(deps, run, key.end.status === 'cancelled' ? null : key.end);
-        return { status: key.end.status, waitingFor: [] };
+        const { end } = key;
+        const { status } = await endRunOnce(
+          deps,
+          run,
+          end.status === 'cancelled'
+            ? end
+            : { status: 'failed', error: { code: end.code, message: end.message } },
+        );
+        return { status };
       });
     },
   };
@@ -175,21 +180,4 @@ async function passGate(
     flows: [...flows.values()],
     noticeIds: noticeId === null ? noticeIds : [...noticeIds, noticeId],
   };
-}
-
-/** Ends a run as failed with `error`, or as cancelled without one. */
-async function endOnce(
-  deps: ActivityDeps,
-  run: Run,
-  error: { code: RunErrorCode; message: string } | null,
-): Promise<void> {
-  const end: RunEnd = error === null ? { status: 'cancelled' } : { status: 'failed', error };
-  const noticeIds = await forUser(deps.db, run.userId, async (tx) => {
-    if (!(await finishRun(tx, run.id, end))) return [];
-    await settleWaiters(tx, run.id, null);
-    const type = end.status === 'cancelled' ? 'run.cancelled' : 'run.failed';
-    await appendEvents(tx, run, [{ type, ...(error === null ? {} : { data: { code: error.code } }) }]);
-    return error === null ? [] : noticeOfEnd(tx, run, 'run.failed', deps.settings);
-  });
-  await startDeliveries(noticeIds, run.userId);
 }

@@ -41,8 +41,3 @@ function describe(error: unknown): Record<string, unknown> {
 function isAbort(error: unknown): boolean {
   return error instanceof CancelledFailure || (error instanceof Error && error.name === 'AbortError');
 }
-
-/** Sleeps while heartbeats go on; ends early, with a CancelledFailure, when the activity is cancelled. */
-export async function pause(ms: number): Promise<void> {
-  await Context.current().sleep(ms);
-}

@@ -4,17 +4,19 @@
  */
 import { Context } from '@temporalio/activity';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { supersedeAttempts } from '../db/attempts.ts';
 import { finishAudit, getRunningAudit } from '../db/audits.ts';
-import { appendEvents } from '../db/events.ts';
 import { type Flow, endFlow, listOverdueFlows, pageOpenFlows } from '../db/flows.ts';
 import { listStaleDeliveries } from '../db/notices.ts';
-import { finishRun, listQuietRuns, listUnstartedRuns, touchRun } from '../db/runs.ts';
+import { listQuietRuns, listUnheardCancels, listUnstartedRuns, touchRun } from '../db/runs.ts';
 import { asSystem } from '../db/scope.ts';
-import { listMissedWakes, settleWaiters } from '../db/waiters.ts';
+import { listMissedWakes } from '../db/waiters.ts';
 import { toEntityId } from '../domain/user-id.ts';
 import { AGENT_RUN, type AgentRunInput, runWorkflowId } from '../workflows/messages.ts';
 import { cleanAccounts } from './clean-accounts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { cutToUrl } from './cut-to-url.ts';
+import { endRunOnce } from './end-run.ts';
 import { wakeRun } from './finish-flow.ts';
 import { pagesOf } from './audit-suspects.ts';
 import { running } from './running.ts';
@@ -24,17 +26,27 @@ import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
 const BATCH = 200;
 /** An acceptance takes at most about 10 s. */
 const UNSTARTED_AFTER_MS = 20_000;
+/** A workflow that heard of its cancellation ends within seconds, or with the tool call that it lets finish. */
+const UNHEARD_CANCEL_MS = 20_000;
 /** A run that works or waits changes its row rarely; asking Temporal about it every ten minutes is cheap. */
 const QUIET_FOR_MS = 10 * 60_000;
 /** Longer than the wait between the first two attempts, so that only deliveries without a workflow are found early on. */
 const STALE_DELIVERY_MS = 10 * 60_000;
 /** Accounts of open flows are looked up together once an hour: for those who consented when nobody polled. */
 const HOUR_MS = 3_600_000;
-const FLOWS_PER_REQUEST = 50;
+const FLOWS_PER_PAGE = 50;
 
 export type SweepResult = Readonly<
   Record<
-    'started' | 'lost' | 'woken' | 'expired' | 'cleaned' | 'delivered' | 'hinted' | 'failedParts',
+    | 'started'
+    | 'cancelled'
+    | 'lost'
+    | 'woken'
+    | 'expired'
+    | 'cleaned'
+    | 'delivered'
+    | 'hinted'
+    | 'failedParts',
     number
   >
 >;
@@ -58,6 +70,8 @@ export function createSweepActivities(deps: ActivityDeps) {
           }
         };
         return {
+          // Before the starts: what nobody wants any more need not begin.
+          cancelled: await part('cancel', () => repeatCancels(deps)),
           started: await part('start', () => startUnstarted(deps)),
           lost:
             (await part('lost runs', () => closeLost(deps))) +
@@ -120,13 +134,21 @@ async function closeLost(deps: ActivityDeps): Promise<number> {
 }
 
 async function loseRun(deps: ActivityDeps, run: { id: string; userId: string }): Promise<boolean> {
-  return asSystem(deps.db, async (tx) => {
-    const error = { code: 'workflow_lost' as const, message: 'The run’s workflow ended without a result.' };
-    if (!(await finishRun(tx, run.id, { status: 'failed', error }))) return false;
-    await settleWaiters(tx, run.id, null);
-    await appendEvents(tx, run, [{ type: 'run.failed', data: { code: error.code } }]);
-    return true;
-  });
+  const error = { code: 'workflow_lost' as const, message: 'The run’s workflow ended without a result.' };
+  return (await endRunOnce(deps, run, { status: 'failed', error })).isNew;
+}
+
+/** A cancellation is a row first; its word to the workflow may have been lost. A run that was never started ends right here. */
+async function repeatCancels(deps: ActivityDeps): Promise<number> {
+  const runs = await asSystem(deps.db, (tx) =>
+    listUnheardCancels(tx, { olderThanMs: UNHEARD_CANCEL_MS, limit: BATCH }),
+  );
+  for (const run of runs) {
+    const workflowId = runWorkflowId(run.id);
+    if (await isRunning(workflowId)) await Context.current().client.workflow.getHandle(workflowId).cancel();
+    else await endRunOnce(deps, run, { status: 'cancelled' });
+  }
+  return runs.length;
 }
 
 async function closeLostAudit(deps: ActivityDeps): Promise<number> {
@@ -148,7 +170,10 @@ async function repeatWakes(deps: ActivityDeps): Promise<number> {
 async function expireFlows(deps: ActivityDeps): Promise<number> {
   const flows = await asSystem(deps.db, (tx) => listOverdueFlows(tx, BATCH));
   for (const flow of flows)
-    await asSystem(deps.db, (tx) => endFlow(tx, flow.id, 'expired', 'nobody_connected'));
+    await asSystem(deps.db, async (tx) => {
+      if (await endFlow(tx, flow.id, 'expired', 'nobody_connected'))
+        await supersedeAttempts(tx, flow.id, null);
+    });
   return flows.length;
 }
 
@@ -170,24 +195,33 @@ async function hourlyPass(deps: ActivityDeps, signal: AbortSignal): Promise<numb
   let after: string | null = null;
   for (;;) {
     const flows: readonly Flow[] = await asSystem(deps.db, (tx) =>
-      pageOpenFlows(tx, { after, limit: FLOWS_PER_REQUEST }),
+      pageOpenFlows(tx, { after, limit: FLOWS_PER_PAGE }),
     );
     if (flows.length === 0) return hinted;
     after = flows.at(-1)?.id ?? null;
-    const entityIds = [...new Set(flows.map((flow) => toEntityId(flow.userId)))];
-    const working = new Set<string>();
-    for await (const page of pagesOf(
-      deps.composio,
-      { entityIds, statuses: ['ACTIVE'] },
-      { signal, onRequest: () => {} },
-    )) {
-      for (const account of page) working.add(`${account.entityId} ${account.app}`);
-    }
+    const working = await findWorking(deps, [...new Set(flows.map((flow) => flow.userId))], signal);
     for (const flow of flows.filter((flow) => !flow.reconnect && working.has(`${flow.userId} ${flow.app}`))) {
       await startFlowWorkflow(flow);
       hinted += 1;
     }
   }
+}
+
+/** `<user> <app>` of each ACTIVE account of these users. */
+async function findWorking(
+  deps: ActivityDeps,
+  userIds: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const working = new Set<string>();
+  for (let rest = userIds; rest.length > 0;) {
+    const entityIds = cutToUrl(rest.map(toEntityId));
+    rest = rest.slice(entityIds.length);
+    const query = { entityIds, statuses: ['ACTIVE' as const] };
+    for await (const page of pagesOf(deps.composio, query, { signal, onRequest: () => {} }))
+      for (const account of page) working.add(`${account.entityId} ${account.app}`);
+  }
+  return working;
 }
 
 async function isRunning(workflowId: string): Promise<boolean> {

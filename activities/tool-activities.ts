@@ -2,6 +2,7 @@
  * One tool call: in a scope of its user, with an account resolved by us, written in the ledger before the request leaves.
  * The scope is built here and thrown away here.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposioFailure } from '../composio/failure.ts';
 import { ToolCallArgumentsError, parseToolArguments } from './tool-arguments.ts';
 import { appendEvents } from '../db/events.ts';
@@ -28,10 +29,11 @@ import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
 import { resolveForCall } from './gate.ts';
 import { createGather } from './gather.ts';
-import { pause, running } from './running.ts';
+import { running } from './running.ts';
 import { StaleClaimError, SupersededCallError } from './tool-claim.ts';
 import { judgeAnswer, judgeFailure, type Verdict } from './tool-verdict.ts';
 import { parkForConnection, resumeAfterConnection } from './tool-park.ts';
+import { untilWritten } from './until-written.ts';
 
 export type ToolCallKey = { readonly runId: string; readonly userId: string; readonly callId: string };
 export type ToolOutcome =
@@ -78,6 +80,8 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
       ? await outwaitEarlierAttempt(deps, key)
       : call;
   if (isFinal(current)) return { status: current.status };
+  // Its word to the workflow may be on its way still, or lost: nothing further leaves. The next turn ends the run.
+  if (run.cancelRequestedAt !== null && current.status !== 'started') return { status: 'failed' };
   if (current.status === 'started' && current.isWrite && deps.settings.sabotage !== 'skip-ledger') {
     // An earlier attempt was about to send, or sent, and left no word: nobody can know. Never guess.
     return settle(deps, run, current, {
@@ -139,8 +143,9 @@ async function outwaitEarlierAttempt(deps: ActivityDeps, key: ToolCallKey): Prom
       return { call, ms: call.status === 'started' ? await msUntilDeadline(tx, key) : 0 };
     });
     if (call.status !== 'started' || ms <= 0) return call;
-    // Looks again each second: the earlier attempt may finish well before its deadline.
-    await pause(Math.min(ms, 1_000));
+    // Looks again each second: the earlier attempt may finish well before its deadline. Not ended by a cancellation: what
+    // was sent is let finish and recorded, and this is over when that request's deadline is.
+    await sleep(Math.min(ms, 1_000));
   }
 }
 
@@ -218,12 +223,12 @@ async function act(deps: ActivityDeps, sending: Sending, verdict: Verdict): Prom
   const { run, call, tool } = sending;
   switch (verdict.kind) {
     case 'settle':
-      return settle(deps, run, call, verdict.outcome);
+      return untilWritten(() => settle(deps, run, call, verdict.outcome));
     case 'retry':
-      await release(deps, run, call.id, call.attempts);
+      await untilWritten(() => release(deps, run, call.id, call.attempts));
       throw verdict.error;
     case 'fatal':
-      await settle(deps, run, call, { status: 'failed', error: 'The call was refused.' });
+      await untilWritten(() => settle(deps, run, call, { status: 'failed', error: 'The call was refused.' }));
       throw verdict.error;
     case 'needs_connection':
       return parkForConnection(deps, {

@@ -74,7 +74,7 @@ export async function parkForConnection(
   });
   if (!parked) return { status: 'ended' };
   await startFlowWorkflow(parked.flow);
-  await startDeliveries(parked.noticeIds, run.userId);
+  if (deps.settings.webhook !== null) await startDeliveries(parked.noticeIds, run.userId);
   return { status: 'needs_connection', app: tool.app, reason, flowId: parked.flow.id };
 }
 

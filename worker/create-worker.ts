@@ -11,6 +11,8 @@ export type WorkerDeps = ActivityDeps & {
   readonly namespace: string;
   readonly taskQueue: string;
   readonly workflowBundle: WorkflowBundleOption;
+  /** Activities at once. */
+  readonly maxActivities?: number;
 };
 
 /**
@@ -18,8 +20,13 @@ export type WorkerDeps = ActivityDeps & {
  * own formula would keep thousands, 0.3 MB each.
  */
 const MAX_CACHED_WORKFLOWS = 500;
-/** Activities at once: each is mostly a wait for Composio or the model. */
+/** Each activity is mostly a wait for Composio or the model. */
 const MAX_ACTIVITIES = 100;
+/**
+ * A cancellation reaches an activity with the answer to its heartbeat. The SDK's default would hold heartbeats back for up to
+ * 8 s (24 s in the audit), and a model's answer that nobody wants any more would be paid for meanwhile.
+ */
+const MAX_HEARTBEAT_THROTTLE = '2 seconds';
 /** After the tool deadline a sent call has its answer or its abort, and a few seconds to record it. */
 const GRACE_MARGIN_MS = 5_000;
 
@@ -32,7 +39,9 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
     workflowBundle,
     activities: createActivities(deps),
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
-    maxConcurrentActivityTaskExecutions: MAX_ACTIVITIES,
+    maxConcurrentActivityTaskExecutions: deps.maxActivities ?? MAX_ACTIVITIES,
+    maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
+    defaultHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
     shutdownGraceTime: settings.toolTimeoutMs + GRACE_MARGIN_MS,
   });
 }

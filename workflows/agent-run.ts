@@ -94,12 +94,15 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   };
 
   const executeCall = async (call: RunnableCall, begun: Begun): Promise<{ status: string; ms: number }> => {
+    let waitedSince: number | null = null;
     for (;;) {
       const seen = new Map(wakes);
       const summary = `turn ${progress.turn}: ${call.tool}`;
       const outcome = await tools.executeTool.executeWithOptions({ summary }, [{ ...key, callId: call.id }]);
       if (outcome.status !== 'needs_connection') return outcome;
-      await awaitWake([outcome], seen, begun.connectTimeoutMs);
+      // From the first look on: a wake-up that did not help must not start the wait anew.
+      waitedSince ??= Date.now();
+      await awaitWake([outcome], seen, waitedSince + begun.connectTimeoutMs - Date.now());
     }
   };
 
@@ -127,11 +130,16 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     }
   };
 
-  const fail = async (code: RunErrorCode, message: string): Promise<AgentRunResult> => {
-    await record.endRun({ ...key, end: { status: 'failed', code, message } });
-    checked ??= { status: 'failed', waitingFor: [] };
-    return { status: 'failed', error: code };
+  /** Not ended by a cancellation: the row must have its end. The first end wins, so the row's status is the result. */
+  const close = async (end: Parameters<RunActivities['endRun']>[0]['end']): Promise<AgentRunResult> => {
+    const ended = await CancellationScope.nonCancellable(() => record.endRun({ ...key, end }));
+    checked ??= { status: ended.status, waitingFor: [] };
+    const { status } = ended;
+    return status === 'failed' && end.status === 'failed' ? { status, error: end.code } : { status };
   };
+
+  const fail = (code: RunErrorCode, message: string): Promise<AgentRunResult> =>
+    close({ status: 'failed', code, message });
 
   const drive = async (): Promise<AgentRunResult> => {
     const begun = await passGate();
@@ -155,11 +163,7 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     try {
       return await CancellationScope.cancellable(drive);
     } catch (error) {
-      if (isCancellation(error)) {
-        await CancellationScope.nonCancellable(() => record.endRun({ ...key, end: { status: 'cancelled' } }));
-        checked ??= { status: 'cancelled', waitingFor: [] };
-        return { status: 'cancelled' };
-      }
+      if (isCancellation(error)) return await close({ status: 'cancelled' });
       if (error instanceof ConnectionTimeout) {
         return await fail('connection_timeout', `Nobody connected ${error.message} in time.`);
       }

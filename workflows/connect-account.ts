@@ -2,7 +2,14 @@
  * One connection flow: verifies by reading back, and wakes every run of that user that waits for the app. Composio has no
  * "connected" event, so after a click it polls for as long as a link can be alive; otherwise it only waits.
  */
-import { condition, proxyActivities, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  condition,
+  continueAsNew,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { FlowActivities } from '../activities/index.ts';
 import {
   type ConnectAccountInput,
@@ -27,6 +34,8 @@ export async function connectAccount(input: ConnectAccountInput): Promise<Connec
 
   let slowness = 1;
   for (;;) {
+    // Many clicks in a week are many polls; what was heard so far is looked at first thing by the next one.
+    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof connectAccount>(input);
     const seen = { hints, clicks };
     const check = await flows.checkFlow(input);
     if (check.status !== 'open') {
