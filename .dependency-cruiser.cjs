@@ -4,7 +4,8 @@ const npm = (names) => `^node_modules/(${names.join('|')})(/|$)`;
 /** What each folder may import of the project's own folders (besides itself). */
 const own = {
   domain: [],
-  workflows: ['domain'],
+  // activities: types only, see workflows-activities-types
+  workflows: ['domain', 'activities'],
   activities: ['domain', 'composio', 'model', 'db', 'workflows/messages\\.ts'],
   composio: ['domain'],
   model: ['domain'],
@@ -20,7 +21,22 @@ const npmOf = {
   model: ['openai', 'zod'],
   db: ['kysely', 'pg', '@types/pg'],
   config: ['zod', '@temporalio/envconfig', '@temporalio/client', '@temporalio/common'],
-  api: ['express', '@types/express', '@types/express-serve-static-core', '@types/serve-static', 'helmet', 'pino', 'pino-http', 'zod', 'zod-openapi', '@temporalio/client', '@temporalio/common', 'prom-client', 'close-with-grace', 'swagger-ui-dist'],
+  api: [
+    'express',
+    '@types/express',
+    '@types/express-serve-static-core',
+    '@types/serve-static',
+    'helmet',
+    'pino',
+    'pino-http',
+    'zod',
+    'zod-openapi',
+    '@temporalio/client',
+    '@temporalio/common',
+    'prom-client',
+    'close-with-grace',
+    'swagger-ui-dist',
+  ],
 };
 
 const folderRules = Object.entries(own).map(([folder, allowed]) => ({
@@ -48,6 +64,13 @@ module.exports = {
     ...folderRules,
     ...npmRules,
     {
+      name: 'workflows-activities-types',
+      comment: 'workflows/ proxies activities by their types; their code may not get into the bundle',
+      severity: 'error',
+      from: { path: '^workflows/' },
+      to: { path: '^activities/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'pure-folders-no-node',
       comment: 'domain/ and workflows/ are deterministic: no node built-ins',
       severity: 'error',
@@ -71,7 +94,11 @@ module.exports = {
     parser: 'swc',
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(node_modules|dist|\\.bellhop|docs)/|^\\.' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    // Not node_modules: what is excluded has no dependencies to it, and the rules on npm packages would never fire.
+    exclude: { path: '^(dist|\\.bellhop|docs)/|^\\.' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };
