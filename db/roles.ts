@@ -21,20 +21,39 @@ export async function ensureRoles(client: pg.Client): Promise<void> {
       const { rowCount } = await client.query('select 1 from pg_roles where rolname = $1', [role]);
       if (rowCount === 0) await client.query(`create role ${role} nologin nobypassrls`);
     });
-    await retryRaces(async () => {
-      const { rows } = await client.query<{ can: boolean }>(
-        `select pg_has_role(current_user, $1, ${await setPrivilege(client)}) as can`,
-        [role],
-      );
-      if (rows[0]?.can !== true) await client.query(`grant ${role} to current_user`);
-    });
+    await retryRaces(() => ensureMembership(client, role));
   }
 }
 
-/** From PostgreSQL 16 on, membership and the right to SET ROLE are different things. */
-async function setPrivilege(client: pg.Client): Promise<"'set'" | "'member'"> {
-  const { rows } = await client.query<{ v: string }>(`select current_setting('server_version_num') as v`);
-  return Number(rows[0]?.v) >= 160_000 ? "'set'" : "'member'";
+/**
+ * The right to SET ROLE, and nothing more: a policy counts for everybody who inherits from its role, so an owner that
+ * inherits would see all rows without saying as whom. PostgreSQL can tell the two apart from version 16 on; before that the
+ * owner sees what its roles see.
+ */
+async function ensureMembership(client: pg.Client, role: (typeof ROLES)[number]): Promise<void> {
+  const { rows: versions } = await client.query<{ v: string }>(
+    `select current_setting('server_version_num') as v`,
+  );
+  const isOld = Number(versions[0]?.v) < 160_000;
+  const { rows } = await client.query<{ can: boolean; inherits: boolean }>(
+    `select pg_has_role(current_user, $1, '${isOld ? 'member' : 'set'}') as can,
+       pg_has_role(current_user, $1, 'usage') and not rolsuper as inherits
+     from pg_roles where rolname = current_user`,
+    [role],
+  );
+  const { can, inherits } = rows[0] ?? { can: false, inherits: false };
+  if (isOld && !can) await client.query(`grant ${role} to current_user`);
+  if (!isOld && !can) await client.query(`grant ${role} to current_user with inherit false, set true`);
+  // Given by somebody else perhaps, and then not ours to narrow: work is scoped all the same, by SET ROLE.
+  if (!isOld && can && inherits) await narrowMembership(client, role);
+}
+
+async function narrowMembership(client: pg.Client, role: string): Promise<void> {
+  try {
+    await client.query(`grant ${role} to current_user with inherit false, set true`);
+  } catch (error) {
+    if ((error as { code?: string }).code !== '42501') throw error;
+  }
 }
 
 async function retryRaces(step: () => Promise<void>): Promise<void> {
@@ -54,7 +73,7 @@ async function retryRaces(step: () => Promise<void>): Promise<void> {
 function rolesError(cause: unknown): RolesError {
   return new RolesError(
     `The database user may not create or use the roles ${ROLES.join(', ')}. As an administrator of the cluster run: ` +
-      `create role bellhop_user nologin; create role bellhop_system nologin; grant bellhop_user, bellhop_system to "<user of DATABASE_URL>";`,
+      `create role bellhop_user nologin; create role bellhop_system nologin; grant bellhop_user, bellhop_system to "<user of DATABASE_URL>" with inherit false, set true;`,
     { cause },
   );
 }

@@ -1,0 +1,130 @@
+/** A fresh migrated database per file, with short names for the two scopes. For the tests of db/ only. */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll } from 'vitest';
+import { acceptRun, type NewRun } from '../../db/accept-run.ts';
+import { type Flow, openFlow } from '../../db/flows.ts';
+import { createDatabase, type Database } from '../../db/pool.ts';
+import type { Run } from '../../db/runs.ts';
+import { type SystemTx, type UserTx, asSystem, forUser } from '../../db/scope.ts';
+import { insertAssistantMessage } from '../../db/transcript.ts';
+import { putUser } from '../../db/users.ts';
+import { DEFAULT_LIMITS } from '../../domain/limits.ts';
+import { createTestDatabase, type TestDatabase } from '../setup/database.ts';
+
+export type DbHarness = {
+  readonly db: Database;
+  readonly url: string;
+  readonly superuserUrl: string;
+  readonly user: <T>(userId: string, work: (tx: UserTx) => Promise<T>) => Promise<T>;
+  readonly system: <T>(work: (tx: SystemTx) => Promise<T>) => Promise<T>;
+  /** A registered user. */
+  readonly newUser: (userId?: string) => Promise<string>;
+  readonly newRun: (userId: string, changes?: Partial<NewRun>) => Promise<Run>;
+  /** A run whose model has asked for one call, `call_1_0`. */
+  readonly newCall: (userId: string, isWrite?: boolean) => Promise<{ runId: string; callId: string }>;
+  readonly newFlow: (
+    userId: string,
+    app?: string,
+    changes?: Partial<Parameters<typeof openFlow>[1]>,
+  ) => Promise<Flow>;
+  /** One statement as the superuser, for what no function of db/ does (moving clocks back, looking behind policies). */
+  readonly raw: <T extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]) => Promise<T[]>;
+};
+
+export function useDatabase(): () => DbHarness {
+  let database: TestDatabase | null = null;
+  let harness: DbHarness | null = null;
+  let superuser: pg.Client | null = null;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    superuser = new pg.Client({ connectionString: database.superuserUrl });
+    await superuser.connect();
+    harness = createHarness(database, superuser);
+  });
+  afterAll(async () => {
+    await harness?.db.destroy();
+    await superuser?.end();
+    await database?.drop();
+  });
+  return () => {
+    if (!harness) throw new Error('the database is not there yet');
+    return harness;
+  };
+}
+
+function createHarness(database: TestDatabase, superuser: pg.Client): DbHarness {
+  const db = createDatabase({ url: database.url, name: 'test', maxConnections: 12 });
+  const user: DbHarness['user'] = (userId, work) => forUser(db, userId, work);
+  const newRun: DbHarness['newRun'] = async (userId, changes = {}) => {
+    const accepted = await user(userId, (tx) => acceptRun(tx, { ...aRun(userId), ...changes }));
+    if (accepted.kind !== 'accepted') throw new Error(accepted.kind);
+    return accepted.run;
+  };
+  return {
+    db,
+    url: database.url,
+    superuserUrl: database.superuserUrl,
+    user,
+    system: (work) => asSystem(db, work),
+    newUser: async (userId = `user-${randomUUID()}`) => {
+      await user(userId, (tx) => putUser(tx, userId, {}));
+      return userId;
+    },
+    newRun,
+    newCall: async (userId, isWrite = true) => {
+      const run = await newRun(userId);
+      await user(userId, (tx) =>
+        insertAssistantMessage(tx, {
+          runId: run.id,
+          userId,
+          turn: 1,
+          content: null,
+          toolCalls: [
+            {
+              id: 'call_1_0',
+              tool: 'SLACK_SEND_MESSAGE',
+              app: 'slack',
+              isWrite,
+              arguments: '{}',
+              position: 0,
+            },
+          ],
+          usage: { inputTokens: 1, outputTokens: 1 },
+        }),
+      );
+      return { runId: run.id, callId: 'call_1_0' };
+    },
+    newFlow: async (userId, app = 'slack', changes = {}) => {
+      const flow = {
+        userId,
+        app,
+        appName: app,
+        reconnect: false,
+        returnUrl: null,
+        timeoutMs: 60_000,
+        ...changes,
+      };
+      return (await user(userId, (tx) => openFlow(tx, flow))).flow;
+    },
+    raw: async (sql, values = []) => (await superuser.query(sql, [...values])).rows,
+  };
+}
+
+export function aRun(userId: string): NewRun {
+  return {
+    id: randomUUID(),
+    userId,
+    threadId: randomUUID(),
+    task: 'Say hello',
+    instructions: null,
+    model: null,
+    tools: ['SLACK_SEND_MESSAGE'],
+    onMissingConnection: 'wait',
+    connectTimeoutMs: 60_000,
+    approvals: { require: 'none', timeoutMs: 86_400_000 },
+    onUnknownOutcome: 'continue',
+    limits: DEFAULT_LIMITS,
+    metadata: {},
+  };
+}
