@@ -71,6 +71,7 @@ function digestOf(body: NewRunBody): string {
 
 async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Promise<void> {
   const { body, log } = request;
+  refuseUnavailable(body);
   await requireUser(deps.db, body.userId);
   await checkTools(deps, body.tools, log);
   const run = toNewRun(deps, body, runId);
@@ -86,6 +87,19 @@ async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Pro
   if (start.kind === 'started_or_unknown' && start.cause !== undefined) {
     log.warn({ err: start.cause, runId }, 'the connection check of a run was not answered in time');
   }
+}
+
+/** What the contract promises and no workflow does yet must not be taken silently: a write would run without its approval. */
+function refuseUnavailable(body: NewRunBody): void {
+  const errors = [
+    ...(body.approvals !== undefined && body.approvals.require !== 'none'
+      ? [{ at: 'body/approvals/require', message: 'only "none" is available yet' }]
+      : []),
+    ...(body.onUnknownOutcome === 'wait'
+      ? [{ at: 'body/onUnknownOutcome', message: 'only "continue" is available yet' }]
+      : []),
+  ];
+  if (errors.length > 0) throw new ApiProblem('invalid_request', { errors });
 }
 
 async function checkTools(deps: ApiDeps, slugs: readonly string[], log: Logger): Promise<void> {

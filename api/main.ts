@@ -12,43 +12,27 @@ import { observeComposio } from './observed-composio.ts';
 import { createProbes } from './probes.ts';
 import { createReadiness } from './readiness.ts';
 import { createRunWatch } from './run-watch.ts';
-import { explainStartFailure, serveMetrics, startServer } from './server.ts';
+import { CLOSE_DELAY_MS, explainStartFailure, serveMetrics, startServer } from './server.ts';
 import { createTemporalClient } from './temporal-client.ts';
-
-// Longer than the longest request that is let finish (see server.ts), shorter than the 30 s that orchestrators wait.
-const CLOSE_DELAY_MS = 20_000;
 
 async function main(): Promise<void> {
   const { http, log, connect, ...config } = loadConfig(process.env, 'api');
+  const { publicUrl } = http;
   const logger = createLogger({ level: log.level, name: 'bellhop-api' });
-  const onIdleError = (err: Error) => logger.warn({ err }, 'an idle database connection broke');
+  const onIdleError = (err: Error): void => logger.warn({ err }, 'an idle database connection broke');
   const db = createDatabase({ url: config.database.url, name: 'bellhop-api', onIdleError });
   const composio = observeComposio(createComposio(config.composio));
-  const temporal = createTemporalClient(loadTemporalConfig(process.env));
-  const readiness = createReadiness(createProbes({ db, temporal: temporal.client, composio }));
+  const { client: temporal, close: closeTemporal } = createTemporalClient(loadTemporalConfig(process.env));
+  const readiness = createReadiness(createProbes({ db, temporal, composio }));
   const runWatch = createRunWatch(db, (err) => logger.warn({ err }, 'waiting for runs was interrupted'));
   const metrics = createHttpMetrics();
   const authenticate = createAuthenticate({ bootstrapKey: config.bellhopKey });
   const { taskQueue } = config.temporal;
-  const parts = {
-    db,
-    composio,
-    temporal: temporal.client,
-    runWatch,
-    readiness,
-    metrics,
-    logger,
-    authenticate,
-  };
-  const server = await startServer(
-    createApp({ publicUrl: http.publicUrl, connect, taskQueue, ...parts }),
-    http.port,
-  );
+  const tools = { db, composio, temporal, runWatch, readiness, metrics, logger, authenticate };
+  const server = await startServer(createApp({ publicUrl, connect, taskQueue, ...tools }), http.port);
   const metricsServer = http.metricsPort === null ? null : await serveMetrics(metrics, http.metricsPort);
-  logger.info(
-    { port: server.port, metricsPort: metricsServer?.port, publicUrl: http.publicUrl },
-    'the API listens',
-  );
+  const metricsPort = metricsServer?.port;
+  logger.info({ port: server.port, metricsPort, publicUrl }, 'the API listens');
 
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger }, async ({ signal, err }) => {
     logger.info({ signal, err }, 'the API stops');
@@ -56,7 +40,7 @@ async function main(): Promise<void> {
     runWatch.close();
     await server.close();
     await metricsServer?.close();
-    await temporal.close();
+    await closeTemporal();
     await db.destroy();
   });
 }

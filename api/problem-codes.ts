@@ -8,13 +8,11 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   audit_running: { status: 409, title: 'An audit is running' },
   code_invalid: { status: 409, title: 'The code is wrong, used or too old' },
-  flow_not_open: { status: 409, title: 'The connection flow is not open' },
   idempotency_in_progress: {
     status: 409,
     title: 'A request with this Idempotency-Key is still being accepted',
   },
   thread_busy: { status: 409, title: 'The thread has an active run' },
-  user_erasing: { status: 409, title: 'The user is being erased' },
   user_mismatch: { status: 409, title: 'Another user consented' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json in UTF-8, not encoded' },

@@ -16,6 +16,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 const MAX_CONNECTIONS = 10_000;
 /** After this long a request that still runs is cut, so that the stop ends: the longest one (a start) takes about 10 s. */
 const DRAIN_MS = 12_000;
+/** The whole stop: longer than the drain and the parts' own ends, shorter than the 30 s that orchestrators wait. */
+export const CLOSE_DELAY_MS = 20_000;
 
 export type RunningServer = { readonly port: number; close(): Promise<void> };
 

@@ -11,13 +11,14 @@ export function curlExample(
   operation: oas31.OperationObject,
 ): string {
   const url = `${document.servers?.[0]?.url ?? ''}${path.replaceAll(/\{(\w+)\}/g, (_, name: string) => pathExample(operation, name))}`;
-  const lines = [method === 'get' ? `curl '${url}'` : `curl -X ${method.toUpperCase()} '${url}'`];
+  const lines = [method === 'get' ? `curl "${url}"` : `curl -X ${method.toUpperCase()} "${url}"`];
   if ((operation.security ?? []).length > 0) lines.push(`-H "Authorization: Bearer $BELLHOP_API_KEY"`);
   const body = operation.requestBody && 'content' in operation.requestBody ? operation.requestBody : null;
   const schema = body?.content['application/json'];
   if (schema && 'schema' in schema) {
     lines.push(`-H 'Content-Type: application/json'`);
-    lines.push(`-d '${JSON.stringify(exampleOf(schema.schema as Schema))}'`);
+    const json = JSON.stringify(exampleOf(schema.schema as Schema, document));
+    lines.push(`-d '${json.replaceAll("'", String.raw`'\''`)}'`);
   }
   return lines.join(' \\\n  ');
 }
@@ -33,19 +34,23 @@ function pathExample(operation: oas31.OperationObject, name: string): string {
     : `$${name.replaceAll(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`;
 }
 
-/** The schema's own example, else one of its needed members; optional ones only when they have an example. */
-function exampleOf(schema: Schema): unknown {
+/** The schema's own example, else one of its needed members. */
+function exampleOf(schema: Schema, document: OpenApiDocument): unknown {
+  if (schema.$ref) {
+    const named = document.components?.schemas?.[schema.$ref.split('/').at(-1) ?? ''];
+    return exampleOf((named ?? {}) as Schema, document);
+  }
   const own: unknown = schema.example ?? schema.examples?.[0];
   if (own !== undefined) return own;
   if (schema.enum) return schema.enum[0];
-  if (schema.anyOf) return exampleOf((schema.anyOf as Schema[])[0] ?? {});
-  if (schema.type === 'array') return [exampleOf((schema.items as Schema | undefined) ?? {})];
-  if (schema.type !== 'object')
-    return schema.type === 'string' ? 'text' : schema.type === 'boolean' ? true : 1;
+  if (schema.anyOf) return exampleOf((schema.anyOf as Schema[])[0] ?? {}, document);
+  if (schema.type === 'array') return [exampleOf((schema.items as Schema | undefined) ?? {}, document)];
+  if (schema.type === 'string') return 'text';
+  if (schema.type !== 'object') return schema.type === 'boolean' ? true : 1;
   const required = new Set(schema.required ?? []);
   return Object.fromEntries(
     Object.entries((schema.properties ?? {}) as Record<string, Schema>)
       .filter(([name]) => required.has(name))
-      .map(([name, member]) => [name, exampleOf(member)]),
+      .map(([name, member]) => [name, exampleOf(member, document)]),
   );
 }

@@ -20,7 +20,7 @@ export const postAuditRoute = defineRoute({
   description:
     'Looks at the connections of all users and notifies those whose app has stopped working. `users` pages through our users; `status` asks Composio project-wide.',
   scope: 'operator',
-  body: z.strictObject({ mode: z.enum(AUDIT_MODES).default('users') }),
+  body: z.strictObject({ mode: z.enum(AUDIT_MODES).default('users') }).meta({ example: { mode: 'users' } }),
   bodyOptional: true,
   responses: { 202: { description: 'The audit runs.', body: auditSchema } },
   problems: ['audit_running'],

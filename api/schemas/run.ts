@@ -57,10 +57,19 @@ export const newRunSchema = z
     approvals: z
       .strictObject({
         require: z.union([z.enum(['none', 'writes']), z.array(toolSlug).min(1).max(50)]).default('none'),
-        timeout: duration({ max: '90d', example: '24h' }).default(86_400_000).meta({ default: '24h' }),
+        timeout: duration({ max: '90d', example: '24h' })
+          .default(86_400_000)
+          .meta({ description: 'Not decided in this time: denied. Default 24h.' }),
       })
-      .optional(),
-    onUnknownOutcome: z.enum(['continue', 'wait']).default('continue'),
+      .optional()
+      .meta({
+        description:
+          'Only `none` is available yet; anything else is refused, so that nothing runs unapproved.',
+      }),
+    onUnknownOutcome: z
+      .enum(['continue', 'wait'])
+      .default('continue')
+      .meta({ description: 'Only `continue` is available yet; `wait` is refused.' }),
     limits: z
       .strictObject({
         maxTurns: atMost(MAX_LIMITS.maxTurns, DEFAULT_LIMITS.maxTurns),
@@ -68,7 +77,7 @@ export const newRunSchema = z
         maxTokens: atMost(MAX_LIMITS.maxTokens, DEFAULT_LIMITS.maxTokens),
         deadline: duration({ max: '24h', example: '30m' }).default(DEFAULT_LIMITS.deadlineMs).meta({
           default: '30m',
-          description: 'Active time only: waiting for people does not count. At most 24h.',
+          description: 'Active time only: waiting for people does not count. At most 24h. Default 30m.',
         }),
       })
       .optional(),

@@ -3,16 +3,20 @@ import { z } from 'zod';
 import type { User } from '../../db/users.ts';
 import { metadata, shortText, storedMetadata, time, toTime } from './common.ts';
 
-export const userFields = z.strictObject({
-  // 254 octets is the longest address that mail can be sent to.
-  email: z
-    .email()
-    .max(254)
-    .nullish()
-    .meta({ description: 'For mail notices. null takes it away.', example: 'alice@example.com' }),
-  displayName: shortText(200).nullish().meta({ description: 'Shown on the connect page.', example: 'Alice' }),
-  metadata: metadata.optional(),
-});
+export const userFields = z
+  .strictObject({
+    // 254 octets is the longest address that mail can be sent to.
+    email: z
+      .email()
+      .max(254)
+      .nullish()
+      .meta({ description: 'For mail notices. null takes it away.', example: 'alice@example.com' }),
+    displayName: shortText(200)
+      .nullish()
+      .meta({ description: 'Shown on the connect page.', example: 'Alice' }),
+    metadata: metadata.optional(),
+  })
+  .meta({ example: { email: 'alice@example.com', displayName: 'Alice' } });
 
 export const userSchema = z
   .strictObject({

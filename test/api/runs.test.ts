@@ -162,6 +162,8 @@ describe('POST /v1/runs', () => {
     ['a connect timeout of a number', { connectTimeout: 60 }],
     ['an unknown way to meet a missing connection', { onMissingConnection: 'ignore' }],
     ['an account id, which a body may not name', { accountId: 'ca_1' }],
+    ['an approval policy, which nothing would hold yet', { approvals: { require: 'writes' } }],
+    ['a wait for a resolution, which nobody could give yet', { onUnknownOutcome: 'wait' }],
   ])('refuses %s with 400', async (_name, part) => {
     const { status, body } = await post({ userId: 'someone', ...part });
     expect([status, body.code]).toEqual([400, 'invalid_request']);

@@ -1,0 +1,32 @@
+/** A browser as far as the connect flow needs one: it keeps cookies per host and follows one link at a time. */
+import { send } from './api.ts';
+
+export type Page = { readonly status: number; readonly location: string | null; readonly text: string };
+export type Browser = {
+  /** Absolute address; nothing is followed. */
+  get(address: string, headers?: Record<string, string>): Promise<Page>;
+  readonly cookies: Map<string, string>;
+};
+
+export function createBrowser(): Browser {
+  const cookies = new Map<string, string>();
+  return {
+    cookies,
+    get: async (address, headers = {}) => {
+      const url = new URL(address);
+      const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+      const answer = await send(url.origin, 'GET', url.pathname + url.search, {
+        headers: { ...(cookie === '' ? {} : { cookie }), ...headers },
+      });
+      for (const line of [answer.headers['set-cookie'] ?? []].flat()) {
+        const [pair = ''] = line.split(';', 1);
+        cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1));
+      }
+      return {
+        status: answer.status,
+        location: (answer.headers['location'] as string) ?? null,
+        text: answer.text,
+      };
+    },
+  };
+}
