@@ -35,11 +35,10 @@ export type DbHarness = {
 export function useDatabase(): () => DbHarness {
   let database: TestDatabase | null = null;
   let harness: DbHarness | null = null;
-  let superuser: pg.Client | null = null;
+  let superuser: pg.Pool | null = null;
   beforeAll(async () => {
     database = await createTestDatabase();
-    superuser = new pg.Client({ connectionString: database.superuserUrl });
-    await superuser.connect();
+    superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
     harness = createHarness(database, superuser);
   });
   afterAll(async () => {
@@ -53,7 +52,7 @@ export function useDatabase(): () => DbHarness {
   };
 }
 
-function createHarness(database: TestDatabase, superuser: pg.Client): DbHarness {
+function createHarness(database: TestDatabase, superuser: pg.Pool): DbHarness {
   const db = createDatabase({ url: database.url, name: 'test', maxConnections: 12 });
   const user: DbHarness['user'] = (userId, work) => forUser(db, userId, work);
   const newRun: DbHarness['newRun'] = async (userId, changes = {}) => {
