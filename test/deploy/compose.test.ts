@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { CLOSE_DELAY_MS } from '../../api/server.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { type ProcessName, REQUIRED, variables } from '../../config/schema.ts';
 import { TEMPORAL_VARIABLES, loadTemporalConfig } from '../../config/temporal.ts';
@@ -121,8 +122,7 @@ describe('docker-compose.yml', () => {
     const { toolTimeoutMs } = loadConfig(environmentOf('worker'), 'worker').worker;
     const margin = constantOf('worker/supervise.ts', 'CLOSE_MARGIN_MS');
     expect(seconds(serviceOf('worker')['stop_grace_period']) * 1_000).toBeGreaterThan(toolTimeoutMs + margin);
-    const apiDelay = constantOf('api/main.ts', 'CLOSE_DELAY_MS');
-    expect(seconds(serviceOf('api')['stop_grace_period']) * 1_000).toBeGreaterThan(apiDelay);
+    expect(seconds(serviceOf('api')['stop_grace_period']) * 1_000).toBeGreaterThan(CLOSE_DELAY_MS);
   });
 
   it('waits for what each process needs', () => {
