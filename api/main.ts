@@ -22,7 +22,8 @@ async function main(): Promise<void> {
   const onIdleError = (err: Error): void => logger.warn({ err }, 'an idle database connection broke');
   const db = createDatabase({ url: config.database.url, name: 'bellhop-api', onIdleError });
   const composio = observeComposio(createComposio(config.composio));
-  const { client: temporal, close: closeTemporal } = createTemporalClient(loadTemporalConfig(process.env));
+  const temporalClient = createTemporalClient(loadTemporalConfig(process.env));
+  const temporal = temporalClient.client;
   const readiness = createReadiness(createProbes({ db, temporal, composio }));
   const runWatch = createRunWatch(db, (err) => logger.warn({ err }, 'waiting for runs was interrupted'));
   const metrics = createHttpMetrics();
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
     runWatch.close();
     await server.close();
     await metricsServer?.close();
-    await closeTemporal();
+    await temporalClient.close();
     await db.destroy();
   });
 }
