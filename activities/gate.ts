@@ -9,7 +9,13 @@ import { type Flow, openFlow } from '../db/flows.ts';
 import { addNotice } from '../db/notices.ts';
 import type { Database } from '../db/pool.ts';
 import { type UserTx, forUser } from '../db/scope.ts';
-import { type ConnectedAccount, type Resolution, gateMessage, resolveAccount } from '../domain/gate.ts';
+import {
+  type AccountKnowledge,
+  type ConnectedAccount,
+  type Resolution,
+  gateMessage,
+  resolveAccount,
+} from '../domain/gate.ts';
 import type { GateReason } from '../domain/statuses.ts';
 import { toEntityId } from '../domain/user-id.ts';
 
@@ -51,17 +57,14 @@ export async function resolveApps(
 
 /** The same without recording, for the one app of a tool call: the hot path reads only. */
 export async function resolveForCall(
-  deps: { db: Database; composio: ComposioPort },
+  deps: { composio: ComposioPort },
   userId: string,
   app: string,
-  signal: AbortSignal,
+  { knowledge, signal }: { knowledge: AccountKnowledge; signal: AbortSignal },
 ): Promise<Resolution> {
   const entityId = toEntityId(userId);
-  const [accounts, knowledge] = await Promise.all([
-    deps.composio.forEntity(entityId).connections([app], { signal }),
-    forUser(deps.db, userId, (tx) => loadAccountKnowledge(tx, userId, [app])),
-  ]);
-  return resolveAccount(accounts, { entityId, app, knowledge: knowledge(app) });
+  const accounts = await deps.composio.forEntity(entityId).connections([app], { signal });
+  return resolveAccount(accounts, { entityId, app, knowledge });
 }
 
 export function missingOf(

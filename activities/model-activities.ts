@@ -2,15 +2,14 @@
  * One turn of the model: reads the transcript, calls the model once, writes its answer under (run, turn). The answer that
  * ends the run completes it in the same transaction. A retried attempt finds the turn written and does not pay twice.
  */
-import { appendEvents } from '../db/events.ts';
-import { type Run, addUsage, finishRun, getRun, lockRun } from '../db/runs.ts';
+import { recordTurn } from '../db/record-turn.ts';
+import { type Run, getRun, getRunInThread } from '../db/runs.ts';
 import { forUser } from '../db/scope.ts';
 import {
   type Message,
   type NewToolCall,
   type ToolCall,
   getMessage,
-  insertAssistantMessage,
   listMessages,
   listThreadMessages,
   listToolCalls,
@@ -80,9 +79,10 @@ export function createModelActivities(deps: ActivityDeps) {
 
 async function readConversation(deps: ActivityDeps, key: { runId: string; userId: string }) {
   return forUser(deps.db, key.userId, async (tx) => {
-    const run = await getRun(tx, key.runId);
-    if (!run) throw goneFailure('run');
-    const remembered = await listThreadMessages(tx, run, REMEMBERED_MESSAGES);
+    const found = await getRunInThread(tx, key.runId);
+    if (!found) throw goneFailure('run');
+    const { run, hasPast } = found;
+    const remembered = hasPast ? await listThreadMessages(tx, run, REMEMBERED_MESSAGES) : [];
     const messages = await listMessages(tx, run.id);
     const toolCalls = messages.length > 1 ? await listToolCalls(tx, run.id) : [];
     return { run, remembered, messages, toolCalls };
@@ -126,22 +126,22 @@ async function writeTurn(
     toolCalls: calls,
     usage,
   };
+  const told = {
+    type: 'model.completed' as const,
+    data: { turn, toolCalls: calls.map((call) => call.tool) },
+  };
   const { wrote, noticeIds } = await forUser(deps.db, run.userId, async (tx) => {
-    const locked = await lockRun(tx, run.id);
-    if (!locked || isEndedRunStatus(locked.status))
-      return { wrote: locked?.status ?? 'cancelled', noticeIds: [] };
-    if (!(await insertAssistantMessage(tx, message))) return { wrote: 'earlier' as const, noticeIds: [] };
-    await addUsage(tx, run.id, { modelCalls: 1, toolCalls: calls.length, ...usage });
-    const told = {
-      type: 'model.completed' as const,
-      data: { turn, toolCalls: calls.map((call) => call.tool) },
-    };
-    if (!isFinal) {
-      await appendEvents(tx, run, [told]);
-      return { wrote: 'running' as const, noticeIds: [] };
+    const isRecorded = await recordTurn(tx, {
+      message,
+      events: isFinal ? [told, { type: 'run.completed' }] : [told],
+      output: isFinal ? (completion.content ?? '') : null,
+    });
+    if (!isRecorded) {
+      const now = await getRun(tx, run.id);
+      if (!now || isEndedRunStatus(now.status)) return { wrote: now?.status ?? 'cancelled', noticeIds: [] };
+      return { wrote: 'earlier' as const, noticeIds: [] };
     }
-    await finishRun(tx, run.id, { status: 'completed', output: completion.content ?? '' });
-    await appendEvents(tx, run, [told, { type: 'run.completed' }]);
+    if (!isFinal) return { wrote: 'running' as const, noticeIds: [] };
     return {
       wrote: 'completed' as const,
       noticeIds: await noticeOfEnd(tx, run, 'run.completed', deps.settings),

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposioFailure } from '../composio/failure.ts';
 import { ToolCallArgumentsError, parseToolArguments } from './tool-arguments.ts';
+import { loadAccountKnowledge } from '../db/connections.ts';
 import { appendEvents } from '../db/events.ts';
 import { sha256Hex } from '../db/ids.ts';
 import {
@@ -72,7 +73,7 @@ type Untimed<T> = T extends unknown ? Omit<T, 'ms'> : never;
 type Outcome = Untimed<ToolOutcome>;
 
 async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal): Promise<Outcome> {
-  const { run, call } = await readCall(deps, key);
+  const { run, call, knowledge } = await readCall(deps, key);
   if (isFinal(call)) return { status: call.status };
   if (isEndedRunStatus(run.status)) return { status: 'ended' };
   const current =
@@ -101,7 +102,10 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
     return settle(deps, run, current, { status: 'failed', error: error.message });
   }
   if (tool.noAuth) return send(deps, { run, call: current, tool, args, account: null, signal });
-  const resolution = await resolveForCall(deps, run.userId, tool.app, signal);
+  const resolution = await resolveForCall(deps, run.userId, tool.app, {
+    knowledge: knowledge(tool.app),
+    signal,
+  });
   if (resolution.kind === 'needs_connection') {
     return parkForConnection(deps, {
       run,
@@ -116,12 +120,14 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
   return send(deps, { run, call: current, tool, args, account: resolution.account, signal });
 }
 
-async function readCall(deps: ActivityDeps, key: ToolCallKey): Promise<{ run: Run; call: ToolCall }> {
+async function readCall(deps: ActivityDeps, key: ToolCallKey) {
   return forUser(deps.db, key.userId, async (tx) => {
     const run = await getRun(tx, key.runId);
     const call = await getToolCall(tx, key);
     if (!run || !call) throw goneFailure('tool call');
-    return { run, call };
+    // Read before the accounts are: `startToolCall` looks again whether the account's attempt was accepted.
+    const knowledge = await loadAccountKnowledge(tx, key.userId, call.app === null ? [] : [call.app]);
+    return { run, call, knowledge };
   });
 }
 

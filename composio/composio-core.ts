@@ -3,6 +3,7 @@
  * not choose an account, read a file, or reach any address; it carries one verified call to the wire through v3-bridge.ts.
  * Reading accounts is left to client.ts, whose header says why.
  */
+import type { Tool } from '../domain/tool.ts';
 import { isUserId } from '../domain/user-id.ts';
 import { connect } from './connect.ts';
 import { execute } from './execute.ts';
@@ -45,7 +46,22 @@ async function offerTools(
   options: CallOptions | undefined,
 ): Promise<readonly OpenAiTool[]> {
   const tools = await shared.catalogue.getTools(slugs, options);
-  if (tools.length === 0) return [];
+  const missing = tools.filter((tool) => !shared.offered.has(tool));
+  if (missing.length > 0) {
+    for (const offer of await shapeOffers(shared, entityId, missing)) {
+      const tool = missing.find(({ slug }) => slug === offer.function.name);
+      if (tool) shared.offered.set(tool, offer);
+    }
+  }
+  return tools.flatMap((tool) => shared.offered.get(tool) ?? []);
+}
+
+/** The SDK's own shape of these catalogue entries. Kept with the entry: a schema belongs to no user, the toolset that shaped it is dropped. */
+async function shapeOffers(
+  shared: Shared,
+  entityId: string,
+  tools: readonly Tool[],
+): Promise<readonly OpenAiTool[]> {
   const items = tools.map((tool) => ({
     name: tool.slug,
     description: tool.description,

@@ -43,6 +43,7 @@ export function createComposio(config: ComposioConfig): ComposioPort & {
     client,
     catalogue,
     argumentChecker: createArgumentChecker(),
+    offered: new WeakMap(),
     loadSdk,
     writeMs,
     sabotage: config.sabotage ?? null,

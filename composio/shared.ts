@@ -2,7 +2,9 @@
 import type { ArgumentChecker } from './arguments.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ComposioClient } from './client.ts';
+import type { Tool } from '../domain/tool.ts';
 import { ComposioFailure } from './failure.ts';
+import type { OpenAiTool } from './port.ts';
 import type { Sdk } from './sdk-import.ts';
 import type { Transport } from './transport.ts';
 import type { Bridge, BridgeRoute } from './v3-bridge.ts';
@@ -14,6 +16,8 @@ export type Shared = {
   readonly client: ComposioClient;
   readonly catalogue: Catalogue;
   readonly argumentChecker: ArgumentChecker;
+  /** What the SDK makes of a catalogue entry for the model; lives as long as the entry. */
+  readonly offered: WeakMap<Tool, OpenAiTool>;
   readonly loadSdk: () => Promise<Sdk>;
   /** Deadline of minting a link, milliseconds. */
   readonly writeMs: number;

@@ -95,34 +95,28 @@ export async function deleteStoredConnection(tx: UserTx, userId: string, account
     .execute();
 }
 
-/** What the gate must know beyond Composio's list (see domain/gate.ts), per app. */
+/** What the gate must know beyond Composio's list (see domain/gate.ts), per app. One statement. */
 export async function loadAccountKnowledge(
   tx: AnyTx,
   userId: string,
   apps: readonly string[] | null,
 ): Promise<(app: string) => AccountKnowledge> {
-  let attempts = tx
-    .selectFrom('connection_attempts')
-    .select(['app', 'account_id'])
-    .where('user_id', '=', userId)
-    .where('account_id', 'is not', null)
-    .where('status', '!=', 'accepted')
-    // An account that was deleted at Composio cannot be listed again.
-    .where('cleaned_at', 'is', null);
-  let verified = tx
-    .selectFrom('connections')
-    .select(['app', 'account_id'])
-    .where('user_id', '=', userId)
-    .where('verified_at', 'is not', null)
-    .orderBy('verified_at', 'desc');
-  if (apps !== null) {
-    attempts = attempts.where(sql<boolean>`app = any(${apps as string[]}::text[])`);
-    verified = verified.where(sql<boolean>`app = any(${apps as string[]}::text[])`);
-  }
-  const attemptRows = await attempts.execute();
-  const verifiedRows = await verified.execute();
+  const { rows } = await sql<{ app: string; account_id: string; is_verified: boolean }>`
+    select app, account_id, false as is_verified, null::timestamptz as verified_at from connection_attempts
+    where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
+      and account_id is not null and status <> 'accepted'
+      -- An account that was deleted at Composio cannot be listed again.
+      and cleaned_at is null
+    union all
+    select app, account_id, true, verified_at from connections
+    where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
+      and verified_at is not null
+    order by verified_at desc nulls last
+  `.execute(tx);
   return (app) => ({
-    unaccepted: new Set(attemptRows.filter((row) => row.app === app).map((row) => row.account_id ?? '')),
-    lastVerified: verifiedRows.find((row) => row.app === app)?.account_id ?? null,
+    unaccepted: new Set(
+      rows.filter((row) => !row.is_verified && row.app === app).map((row) => row.account_id),
+    ),
+    lastVerified: rows.find((row) => row.is_verified && row.app === app)?.account_id ?? null,
   });
 }

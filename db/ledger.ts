@@ -65,6 +65,18 @@ export async function startToolCall(
     .where('id', '=', start.callId)
     .where('attempts', '=', start.expectedAttempts)
     .where('status', 'in', before('started'))
+    // Somebody consented at this account's attempt and nobody knows who: it may not act, whatever the caller read before.
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('connection_attempts as attempt')
+            .select('attempt.id')
+            .whereRef('attempt.user_id', '=', 'tool_calls.user_id')
+            .where('attempt.account_id', '=', start.accountId)
+            .where('attempt.status', '!=', 'accepted'),
+        ),
+      ),
+    )
     .returning('attempts')
     .executeTakeFirst();
   return row?.attempts ?? null;

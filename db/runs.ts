@@ -44,6 +44,32 @@ export async function getRun(tx: AnyTx, runId: string): Promise<Run | null> {
   return row ? toRun(row) : null;
 }
 
+/** The run, and whether its thread has earlier runs that the model should be reminded of. */
+export async function getRunInThread(
+  tx: UserTx,
+  runId: string,
+): Promise<{ run: Run; hasPast: boolean } | null> {
+  const row = await tx
+    .selectFrom('runs')
+    .selectAll()
+    .select((eb) =>
+      eb
+        .exists(
+          eb
+            .selectFrom('runs as past')
+            .select('past.id')
+            .whereRef('past.user_id', '=', 'runs.user_id')
+            .whereRef('past.thread_id', '=', 'runs.thread_id')
+            .whereRef('past.id', '!=', 'runs.id')
+            .where('past.finished_at', 'is not', null),
+        )
+        .as('has_past'),
+    )
+    .where('id', '=', runId)
+    .executeTakeFirst();
+  return row ? { run: toRun(row), hasPast: Boolean(row.has_past) } : null;
+}
+
 /** Locks the run's row: events take their numbers and statuses change under this lock. */
 export async function lockRun(tx: AnyTx, runId: string): Promise<Run | null> {
   const row = await tx.selectFrom('runs').selectAll().where('id', '=', runId).forUpdate().executeTakeFirst();
@@ -118,24 +144,6 @@ export async function setRunStatus(tx: AnyTx, runId: string, status: RunStatus):
     .where('finished_at', 'is', null)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
-}
-
-export async function addUsage(
-  tx: UserTx,
-  runId: string,
-  usage: { modelCalls: number; toolCalls: number; inputTokens: number; outputTokens: number },
-): Promise<void> {
-  await tx
-    .updateTable('runs')
-    .set({
-      model_calls: sql<number>`model_calls + ${usage.modelCalls}`,
-      tool_calls: sql<number>`tool_calls + ${usage.toolCalls}`,
-      input_tokens: sql<number>`input_tokens + ${usage.inputTokens}`,
-      output_tokens: sql<number>`output_tokens + ${usage.outputTokens}`,
-      updated_at: sql<Date>`now()`,
-    })
-    .where('id', '=', runId)
-    .execute();
 }
 
 export type RunEnd =

@@ -53,47 +53,6 @@ export type NewAssistantMessage = {
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number };
 };
 
-/** Writes a turn once. @returns false when an earlier attempt wrote it; the first one wins. */
-export async function insertAssistantMessage(tx: UserTx, message: NewAssistantMessage): Promise<boolean> {
-  const inserted = await tx
-    .insertInto('messages')
-    .values({
-      run_id: message.runId,
-      turn: message.turn,
-      user_id: message.userId,
-      role: 'assistant',
-      content: message.content,
-      tool_call_ids: message.toolCalls.map((call) => call.id),
-      input_tokens: message.usage.inputTokens,
-      output_tokens: message.usage.outputTokens,
-    })
-    .onConflict((oc) => oc.doNothing())
-    .executeTakeFirst();
-  if ((inserted.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
-  if (message.toolCalls.length > 0) {
-    await tx
-      .insertInto('tool_calls')
-      .values(
-        message.toolCalls.map((call) => ({
-          run_id: message.runId,
-          id: call.id,
-          user_id: message.userId,
-          turn: message.turn,
-          position: call.position,
-          tool: call.tool,
-          app: call.app,
-          is_write: call.isWrite,
-          arguments: call.arguments,
-          status: call.refusedBecause === undefined ? ('pending' as const) : ('failed' as const),
-          error: call.refusedBecause ?? null,
-          finished_at: call.refusedBecause === undefined ? null : sql<Date>`now()`,
-        })),
-      )
-      .execute();
-  }
-  return true;
-}
-
 export async function getMessage(tx: AnyTx, runId: string, turn: number): Promise<Message | null> {
   const row = await tx
     .selectFrom('messages')

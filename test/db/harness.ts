@@ -7,7 +7,7 @@ import { type Flow, openFlow } from '../../db/flows.ts';
 import { createDatabase, type Database } from '../../db/pool.ts';
 import type { Run } from '../../db/runs.ts';
 import { type SystemTx, type UserTx, asSystem, forUser } from '../../db/scope.ts';
-import { insertAssistantMessage } from '../../db/transcript.ts';
+import { recordTurn } from '../../db/record-turn.ts';
 import { putUser } from '../../db/users.ts';
 import { DEFAULT_LIMITS } from '../../domain/limits.ts';
 import { createTestDatabase, type TestDatabase } from '../setup/database.ts';
@@ -74,22 +74,26 @@ function createHarness(database: TestDatabase, superuser: pg.Pool): DbHarness {
     newCall: async (userId, isWrite = true) => {
       const run = await newRun(userId);
       await user(userId, (tx) =>
-        insertAssistantMessage(tx, {
-          runId: run.id,
-          userId,
-          turn: 1,
-          content: null,
-          toolCalls: [
-            {
-              id: 'call_1_0',
-              tool: 'SLACK_SEND_MESSAGE',
-              app: 'slack',
-              isWrite,
-              arguments: '{}',
-              position: 0,
-            },
-          ],
-          usage: { inputTokens: 1, outputTokens: 1 },
+        recordTurn(tx, {
+          events: [],
+          output: null,
+          message: {
+            runId: run.id,
+            userId,
+            turn: 1,
+            content: null,
+            toolCalls: [
+              {
+                id: 'call_1_0',
+                tool: 'SLACK_SEND_MESSAGE',
+                app: 'slack',
+                isWrite,
+                arguments: '{}',
+                position: 0,
+              },
+            ],
+            usage: { inputTokens: 1, outputTokens: 1 },
+          },
         }),
       );
       return { runId: run.id, callId: 'call_1_0' };

@@ -1,5 +1,6 @@
 /** Runs: acceptance with the thread's lock, one end, events without gaps, lists that stand still. */
 import { describe, expect, test } from 'vitest';
+import { recordTurn } from '../../db/record-turn.ts';
 import { acceptRun, withdrawRun } from '../../db/accept-run.ts';
 import { appendEvents, listEvents } from '../../db/events.ts';
 import {
@@ -13,12 +14,7 @@ import {
   requestCancel,
   setRunStatus,
 } from '../../db/runs.ts';
-import {
-  insertAssistantMessage,
-  listMessages,
-  listThreadMessages,
-  listToolCalls,
-} from '../../db/transcript.ts';
+import { listMessages, listThreadMessages, listToolCalls } from '../../db/transcript.ts';
 import { aRun, useDatabase } from './harness.ts';
 
 const the = useDatabase();
@@ -314,7 +310,9 @@ describe('the transcript', () => {
     const run = await the().newRun(userId);
     const wrote = await Promise.all(
       [1, 2, 3, 4, 5].map((n) =>
-        the().user(userId, (tx) => insertAssistantMessage(tx, message(run.id, userId, 1, `v${n}`, n))),
+        the().user(userId, (tx) =>
+          recordTurn(tx, { message: message(run.id, userId, 1, `v${n}`, n), events: [], output: null }),
+        ),
       ),
     );
     expect(wrote.filter(Boolean)).toHaveLength(1);
@@ -329,9 +327,11 @@ describe('the transcript', () => {
     const [userId, other] = [await the().newUser(), await the().newUser()];
     const say = async (owner: string, threadId: string, task: string, isEnded = true) => {
       const run = await the().newRun(owner, { threadId, task });
-      await the().user(owner, (tx) => insertAssistantMessage(tx, message(run.id, owner, 1, 'calls', 1)));
       await the().user(owner, (tx) =>
-        insertAssistantMessage(tx, message(run.id, owner, 2, `answer to ${task}`)),
+        recordTurn(tx, { message: message(run.id, owner, 1, 'calls', 1), events: [], output: null }),
+      );
+      await the().user(owner, (tx) =>
+        recordTurn(tx, { message: message(run.id, owner, 2, `answer to ${task}`), events: [], output: null }),
       );
       if (isEnded)
         await the().user(owner, (tx) => finishRun(tx, run.id, { status: 'completed', output: '' }));
