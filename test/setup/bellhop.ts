@@ -45,10 +45,13 @@ export type TestBellhop = {
   readonly sandbox: SandboxControl;
   readonly sandboxUrl: string;
   readonly modelSandbox: ModelSandboxControl;
+  readonly modelUrl: string;
   readonly settings: ActivitySettings;
   readonly putUser: (userId: string) => Promise<void>;
   /** Accepts a run and starts its workflow, as the API does. @returns the run's id. */
   readonly start: (run: NewTestRun) => Promise<string>;
+  /** Accepts a run and starts nothing. */
+  readonly accept: (run: NewTestRun) => Promise<string>;
   readonly run: (runId: string) => Promise<Run>;
   /** Polls the run's row. @throws after `timeoutMs`, naming the status that the run is in. */
   readonly until: (runId: string, isThere: (run: Run) => boolean, timeoutMs?: number) => Promise<Run>;
@@ -74,6 +77,8 @@ export async function startTestBellhop(
     sabotage?: 'skip-scope';
     namespace?: string;
     noWorker?: boolean;
+    /** Activity slots of the worker. */
+    maxActivities?: number;
   } = {},
 ): Promise<TestBellhop> {
   const settings = { ...SETTINGS, ...options.settings };
@@ -116,6 +121,7 @@ export async function startTestBellhop(
       namespace,
       taskQueue,
       workflowBundle: { codePath: bundlePath },
+      ...(options.maxActivities === undefined ? {} : { maxActivities: options.maxActivities }),
     });
     running = worker.run();
   }
@@ -146,8 +152,10 @@ export async function startTestBellhop(
     sandbox: createSandboxControl(composioSandbox.url),
     sandboxUrl: composioSandbox.url,
     modelSandbox: createModelSandboxControl(modelSandbox.url),
+    modelUrl: modelSandbox.url,
     settings,
     putUser: async (userId) => void (await forUser(db, userId, (tx) => putUser(tx, userId, {}))),
+    accept: (run) => accept(db, settings, run),
     start: async (run) => {
       const id = await accept(db, settings, run);
       await client.workflow.start(AGENT_RUN, {
