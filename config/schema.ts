@@ -20,7 +20,7 @@ export const variables = {
   BELLHOP_WORKFLOW_BUNDLE: z.string().optional(),
 
   COMPOSIO_API_KEY: value.apiKey().optional(),
-  COMPOSIO_BASE_URL: value.url('http:', 'https:').default('https://backend.composio.dev'),
+  COMPOSIO_BASE_URL: value.baseUrl().default('https://backend.composio.dev'),
   COMPOSIO_WEBHOOK_SECRET: z.string().optional(),
   // Composio's smallest plan: 2,000 requests a minute for the whole organisation.
   COMPOSIO_REQUESTS_PER_MINUTE: value.positiveInteger().default(2000),
@@ -28,7 +28,7 @@ export const variables = {
   COMPOSIO_SDK: z.enum(['composio-core']).default('composio-core'),
 
   OPENAI_API_KEY: value.apiKey().optional(),
-  OPENAI_BASE_URL: value.url('http:', 'https:').default('https://api.openai.com/v1'),
+  OPENAI_BASE_URL: value.baseUrl().default('https://api.openai.com/v1'),
   OPENAI_MODEL: z.string().max(200).default('gpt-5-mini'),
 
   BELLHOP_API_KEY: value.apiKey().optional(),

@@ -30,15 +30,17 @@ export function parseUrl(text: string, protocols: readonly string[]): URL | null
   return url && protocols.includes(url.protocol) ? url : null;
 }
 
-/** An absolute URL of one of these protocols, as it was written, without a trailing slash. */
+/** An absolute URL of one of these protocols, exactly as it was written. */
 export const url = (...protocols: readonly string[]) =>
   z
     .string()
     .refine(
       (text) => parseUrl(text, protocols) !== null,
       `must be a URL starting with ${protocols.join('// or ')}//`,
-    )
-    .transform((text) => text.replace(/\/+$/, ''));
+    );
+
+/** What paths are appended to, so without a slash at its end. */
+export const baseUrl = () => url('http:', 'https:').transform((text) => text.replace(/\/+$/, ''));
 
 /** `https://host[:port]`: cookies and redirects are made for a whole origin, so a path would be misleading. */
 export const origin = () =>

@@ -1,6 +1,12 @@
 /** A click: one attempt with its own state and cookie, and one fresh Composio link. What fails here costs the attempt only. */
 import type { Logger } from 'pino';
-import { openAttempt, setAttemptAccount, moveAttempt } from '../../db/attempts.ts';
+import {
+  LIVE_ATTEMPTS,
+  listAttempts,
+  moveAttempt,
+  openAttempt,
+  setAttemptAccount,
+} from '../../db/attempts.ts';
 import type { Flow } from '../../db/flows.ts';
 import { noteFlowClicked } from '../../db/flows.ts';
 import { forUser } from '../../db/scope.ts';
@@ -12,13 +18,21 @@ import { makeAttemptCookie } from './attempt-cookie.ts';
 
 // A person looks at a blank page meanwhile; Composio mints a link in well under a second.
 const MINT_DEADLINE_MS = 10_000;
+// Far more clicks than a person makes in the 12 minutes that an attempt lives; a leaked link must not eat Composio's request limit.
+const MAX_LIVE_ATTEMPTS = 30;
 
 export async function beginAttempt(
   deps: ApiDeps,
   flow: Flow,
   log: Logger,
 ): Promise<{ redirectUrl: string; cookie: string }> {
-  const { attempt, state, cookie } = await forUser(deps.db, flow.userId, (tx) => openAttempt(tx, flow));
+  const { attempt, state, cookie } = await forUser(deps.db, flow.userId, async (tx) => {
+    const live = (await listAttempts(tx, flow.id)).filter(
+      ({ status, expiresAt }) => LIVE_ATTEMPTS.includes(status) && expiresAt.getTime() > Date.now(),
+    );
+    if (live.length >= MAX_LIVE_ATTEMPTS) throw unavailable('Too many attempts are open for this link.');
+    return openAttempt(tx, flow);
+  });
   try {
     const options = { signal: AbortSignal.timeout(MINT_DEADLINE_MS) };
     const authConfigId = await deps.composio.resolveAuthConfig(flow.app, options);

@@ -104,6 +104,15 @@ describe('a connect link', () => {
     expect(proxied.location).toContain(api.bellhop.sandboxUrl);
   });
 
+  it('clicked more often than a person can is asked to wait, and no more accounts are minted', async () => {
+    const userId = await newUser();
+    const { connectUrl } = (await open(userId)).body;
+    const statuses: number[] = [];
+    for (let i = 0; i < 33; i += 1) statuses.push((await createBrowser().get(`${connectUrl}/go`)).status);
+    expect(statuses).toEqual([...Array<number>(30).fill(302), 503, 503, 503]);
+    expect(await api.bellhop.sandbox.accounts({ userId })).toHaveLength(30);
+  });
+
   it('costs only the attempt when Composio is down at the click', async () => {
     const userId = await newUser();
     const { connectUrl, flowId } = (await open(userId)).body;

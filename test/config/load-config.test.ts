@@ -47,6 +47,24 @@ describe('loadConfig', () => {
     );
   });
 
+  it('keeps the verifier and webhook URLs exactly as written, and drops the last slash of base URLs', () => {
+    const config = loadConfig(
+      {
+        ...API,
+        BELLHOP_VERIFIER_URL: 'https://a.example/verify/',
+        BELLHOP_WEBHOOK_URL: 'https://a.example/hook/',
+        BELLHOP_WEBHOOK_SECRET: 'whsec_c2VjcmV0',
+        COMPOSIO_BASE_URL: 'https://c.example/',
+        OPENAI_BASE_URL: 'https://o.example/v1/',
+      },
+      'api',
+    );
+    expect(config.connect.verifierUrl).toBe('https://a.example/verify/');
+    expect(config.notices.webhook?.url).toBe('https://a.example/hook/');
+    expect(config.composio.baseUrl).toBe('https://c.example');
+    expect(config.model.baseUrl).toBe('https://o.example/v1');
+  });
+
   it('treats an empty variable as unset', () => {
     expect(loadConfig({ ...API, PORT: '', COMPOSIO_BASE_URL: ' ' }, 'api').composio.baseUrl).toBe(
       'https://backend.composio.dev',
