@@ -1,0 +1,247 @@
+/** The audit with a real worker: who must be told, once, whichever way is taken. A real receiver judges. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Audit, getAudit, openAudit } from '../../db/audits.ts';
+import { listOpenEpisodes } from '../../db/episodes.ts';
+import { asSystem } from '../../db/scope.ts';
+import type { AuditMode } from '../../domain/statuses.ts';
+import { AUDIT_CONNECTIONS, type AuditResult, auditWorkflowId } from '../../workflows/messages.ts';
+import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
+import { createConnect } from '../setup/connect.ts';
+import { type Receiver, startReceiver } from '../setup/receiver.ts';
+import { until } from '../setup/until.ts';
+
+let bellhop: TestBellhop;
+let receiver: Receiver;
+beforeAll(async () => {
+  receiver = await startReceiver();
+  const webhook = { url: receiver.url, secret: 'a secret of the integrator' };
+  bellhop = await startTestBellhop({ settings: { webhook } });
+});
+afterAll(async () => {
+  await bellhop.close();
+  await receiver.close();
+});
+beforeEach(async () => {
+  await bellhop.sandbox.clearFaults();
+  await bellhop.sandbox.updateSettings({ maxPageSize: 1000 });
+});
+
+async function begin(mode: AuditMode = 'users') {
+  const auditId = randomUUID();
+  const options = {
+    workflowId: auditWorkflowId(auditId),
+    taskQueue: bellhop.taskQueue,
+    args: [{ auditId, mode }] as [object],
+  };
+  return { auditId, handle: await bellhop.client.workflow.start(AUDIT_CONNECTIONS, options) };
+}
+async function audit(mode: AuditMode = 'users'): Promise<AuditResult & Pick<Audit, 'composioRequests'>> {
+  const { auditId, handle } = await begin(mode);
+  const result = (await handle.result()) as AuditResult;
+  const row = await asSystem(bellhop.db, (tx) => getAudit(tx, auditId));
+  expect(row).toMatchObject(result);
+  return { ...result, composioRequests: row?.composioRequests ?? -1 };
+}
+const newUsers = async (count: number, prefix = randomUUID().slice(0, 8)): Promise<string[]> => {
+  const ids = Array.from({ length: count }, (_, i) => `${prefix}-${String(i).padStart(4, '0')}`);
+  for (let i = 0; i < ids.length; i += 25)
+    await Promise.all(ids.slice(i, i + 25).map((id) => bellhop.putUser(id)));
+  return ids;
+};
+const told = (userId: string) => receiver.of(userId, 'connection.expired');
+/** Waits for `count` tellings of each, and then a moment for one too many. */
+async function expectTold(users: readonly string[], count: number): Promise<void> {
+  for (const id of users) await until(`${count} notices for ${id}`, async () => told(id).length >= count);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(users.map((id) => told(id).length)).toEqual(users.map(() => count));
+}
+
+describe('an audit', () => {
+  test.each<AuditMode>(['users', 'status'])('of nobody ends at once (%s)', async (mode) => {
+    const result = await audit(mode);
+    expect(result).toMatchObject({
+      status: 'completed',
+      usersScanned: 0,
+      broken: 0,
+      notified: 0,
+      skipped: 0,
+    });
+  });
+
+  test('tells each user and app once, in both ways the same, and not again until it broke anew', async () => {
+    const users = await newUsers(8);
+    const [expired, failed, inactive, revoked, fine, beside, unfinished, two] = users as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    await bellhop.sandbox.seedAccounts([
+      { userId: expired, app: 'slack', status: 'EXPIRED' },
+      { userId: failed, app: 'gmail', status: 'FAILED' },
+      { userId: inactive, app: 'slack', status: 'INACTIVE' },
+      { userId: revoked, app: 'notion', status: 'REVOKED' },
+      { userId: fine, app: 'slack' },
+      { userId: beside, app: 'slack', status: 'EXPIRED' },
+      { userId: beside, app: 'slack', createdAt: '2020-01-01T00:00:00.000Z' },
+      { userId: unfinished, app: 'slack', status: 'INITIATED' },
+      { userId: two, app: 'slack', status: 'EXPIRED' },
+      { userId: two, app: 'gmail', status: 'EXPIRED' },
+      // Somebody else's project shares this Composio key; and one whose id differs in case only.
+      { userId: `stranger-${randomUUID()}`, app: 'slack', status: 'EXPIRED' },
+      { userId: expired.toUpperCase(), app: 'gmail', status: 'EXPIRED' },
+    ]);
+    const first = await audit('users');
+    expect(first).toMatchObject({ status: 'completed', broken: 6, notified: 6, skipped: 0 });
+    await expectTold([expired, failed, inactive, revoked], 1);
+    await expectTold([two], 2);
+    await expectTold([fine, beside, unfinished], 0);
+    expect(receiver.received.some(({ body }) => String(body.data['userId']).startsWith('stranger'))).toBe(
+      false,
+    );
+    expect(await audit('status')).toMatchObject({ broken: 6, notified: 0, skipped: 0 });
+    expect(await audit('users')).toMatchObject({ broken: 6, notified: 0 });
+    await expectTold([expired, failed, inactive, revoked], 1);
+
+    // Mended elsewhere: the episode closes although no page shows it as broken any more; a later break is told again.
+    const mended = await bellhop.sandbox.seedAccount({ userId: expired, app: 'slack' });
+    const [gone] = await bellhop.sandbox.accounts({ userId: failed });
+    await bellhop.sandbox.deleteAccount(gone?.id ?? '');
+    expect(await audit('users')).toMatchObject({ broken: 4, notified: 0 });
+    const open = await asSystem(bellhop.db, (tx) => listOpenEpisodes(tx, [expired, failed]));
+    expect(open).toEqual([]);
+    await bellhop.sandbox.setStatus(mended.id, 'EXPIRED');
+    expect(await audit('status')).toMatchObject({ broken: 5, notified: 1 });
+    await expectTold([expired], 2);
+  }, 90_000);
+
+  test.each<AuditMode>(['users', 'status'])(
+    'finds the same on fresh data (%s)',
+    async (mode) => {
+      const prefix = randomUUID().slice(0, 8);
+      const users = await newUsers(30, prefix);
+      const broken = users.filter((_, i) => i % 3 === 0);
+      await bellhop.sandbox.seedAccounts(
+        users.map((userId) => ({
+          userId,
+          app: 'slack',
+          status: broken.includes(userId) ? 'EXPIRED' : 'ACTIVE',
+        })),
+      );
+      expect((await audit(mode)).notified).toBe(10);
+      await expectTold(broken, 1);
+      await expectTold(
+        users.filter((id) => !broken.includes(id)),
+        0,
+      );
+    },
+    60_000,
+  );
+
+  test('an account of ours that was never ACTIVE is an unfinished flow, not a break', async () => {
+    const connect = createConnect(bellhop);
+    const [userId = ''] = await newUsers(1);
+    const click = await connect.click(await connect.open(userId));
+    // Straight after the audit has asked, as it is between two polls.
+    await bellhop.sandbox.setStatus(click.accountId, 'EXPIRED');
+    await audit('users');
+    await audit('status');
+    await expectTold([userId], 0);
+  });
+
+  test('goes through 250 users with ids of 128 characters, with a server that shows 7 accounts a page', async () => {
+    const prefix = randomUUID();
+    const users = await newUsers(250, `${prefix}-${'x'.repeat(128 - prefix.length - 6)}`);
+    expect(users[0]).toHaveLength(128);
+    const broken = users.filter((_, i) => i % 10 === 3);
+    await bellhop.sandbox.seedAccounts(broken.map((userId) => ({ userId, app: 'gmail', status: 'EXPIRED' })));
+    await bellhop.sandbox.updateSettings({ maxPageSize: 7 });
+    const before = await bellhop.sandbox.requests({ route: 'accounts.list' });
+    const result = await audit('users');
+    expect(result.notified).toBe(25);
+    expect(result.usersScanned).toBeGreaterThanOrEqual(250);
+    await expectTold(broken, 1);
+    const asked = (await bellhop.sandbox.requests({ since: before.at(-1)?.seq ?? 0 })).filter((r) =>
+      r.path.endsWith('/connected_accounts'),
+    );
+    expect(asked.length).toBe(result.composioRequests);
+    // Their ids travel in the address, which proxies cut at 8 kB.
+    for (const { query } of asked) expect(query.length).toBeLessThan(5_000);
+  }, 90_000);
+
+  test('skips a user that Composio refuses to speak of, and tells the others', async () => {
+    const users = await newUsers(12);
+    await bellhop.sandbox.seedAccounts(users.map((userId) => ({ userId, app: 'slack', status: 'EXPIRED' })));
+    const poison = users[5] ?? '';
+    await bellhop.sandbox.addFault({ match: { userId: poison }, action: { type: 'status', status: 400 } });
+    expect(await audit('users')).toMatchObject({ status: 'completed', notified: 11, skipped: 1 });
+    await expectTold(
+      users.filter((id) => id !== poison),
+      1,
+    );
+    await expectTold([poison], 0);
+    await bellhop.sandbox.clearFaults();
+    expect(await audit('users')).toMatchObject({ notified: 1, skipped: 0 });
+    await expectTold([poison], 1);
+  }, 60_000);
+
+  test('goes on when users are removed meanwhile', async () => {
+    const users = await newUsers(20);
+    await bellhop.sandbox.seedAccounts(users.map((userId) => ({ userId, app: 'slack', status: 'EXPIRED' })));
+    await bellhop.sandbox.addFault({
+      match: { route: 'accounts.list' },
+      action: { type: 'hold', barrier: 'removal' },
+      times: 1,
+    });
+    const { handle } = await begin();
+    await bellhop.sandbox.waitForBarrier('removal');
+    const removed = users.slice(0, 5);
+    await asSystem(bellhop.db, (tx) => tx.deleteFrom('users').where('user_id', 'in', removed).execute());
+    await bellhop.sandbox.releaseBarrier('removal');
+    expect(await handle.result()).toMatchObject({ status: 'completed', notified: 15 });
+    await expectTold(users.slice(5), 1);
+    await expectTold(removed, 0);
+  }, 60_000);
+
+  test('asks again after 503 and 429, and counts nobody twice', async () => {
+    const users = await newUsers(3);
+    await bellhop.sandbox.seedAccounts(users.map((userId) => ({ userId, app: 'slack', status: 'EXPIRED' })));
+    const match = { pathPrefix: '/connected_accounts' };
+    await bellhop.sandbox.addFault({ match, action: { type: 'status', status: 503 }, times: 1 });
+    await bellhop.sandbox.addFault({
+      match,
+      action: { type: 'status', status: 429, retryAfter: 1 },
+      times: 1,
+      skip: 1,
+    });
+    expect(await audit('users')).toMatchObject({ status: 'completed', notified: 3 });
+    await expectTold(users, 1);
+  }, 60_000);
+});
+
+describe('a second audit', () => {
+  test('beside a running one is busy and does nothing; the running one can be cancelled', async () => {
+    await bellhop.sandbox.addFault({
+      match: { pathPrefix: '/connected_accounts' },
+      action: { type: 'hold', barrier: 'busy' },
+    });
+    await newUsers(1);
+    const running = await begin();
+    await bellhop.sandbox.waitForBarrier('busy');
+    const second = await begin('status');
+    expect(await second.handle.result()).toMatchObject({ status: 'cancelled', usersScanned: 0 });
+    expect(await asSystem(bellhop.db, (tx) => getAudit(tx, second.auditId))).toBeNull();
+    const said = await asSystem(bellhop.db, (tx) =>
+      openAudit(tx, { id: 'third', mode: 'users', workflowId: 'x' }),
+    );
+    expect(said).toMatchObject({ kind: 'running', audit: { id: running.auditId } });
+    await running.handle.cancel();
+    expect(await running.handle.result()).toMatchObject({ status: 'cancelled' });
+    expect((await asSystem(bellhop.db, (tx) => getAudit(tx, running.auditId)))?.status).toBe('cancelled');
+  }, 60_000);
+});
