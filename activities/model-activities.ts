@@ -2,15 +2,15 @@
  * One turn of the model: reads the transcript, calls the model once, writes its answer under (run, turn). The answer that
  * ends the run completes it in the same transaction. A retried attempt finds the turn written and does not pay twice.
  */
+import { loadConversation } from '../db/load-conversation.ts';
 import { recordTurn } from '../db/record-turn.ts';
-import { type Run, getRun, getRunInThread } from '../db/runs.ts';
+import { type Run, getRun } from '../db/runs.ts';
 import { forUser } from '../db/scope.ts';
 import {
   type Message,
   type NewToolCall,
   type ToolCall,
   getMessage,
-  listMessages,
   listThreadMessages,
   listToolCalls,
 } from '../db/transcript.ts';
@@ -79,13 +79,11 @@ export function createModelActivities(deps: ActivityDeps) {
 
 async function readConversation(deps: ActivityDeps, key: { runId: string; userId: string }) {
   return forUser(deps.db, key.userId, async (tx) => {
-    const found = await getRunInThread(tx, key.runId);
-    if (!found) throw goneFailure('run');
-    const { run, hasPast } = found;
-    const remembered = hasPast ? await listThreadMessages(tx, run, REMEMBERED_MESSAGES) : [];
-    const messages = await listMessages(tx, run.id);
-    const toolCalls = messages.length > 1 ? await listToolCalls(tx, run.id) : [];
-    return { run, remembered, messages, toolCalls };
+    const loaded = await loadConversation(tx, key.runId);
+    if (!loaded) throw goneFailure('run');
+    const { hasPast, ...conversation } = loaded;
+    const remembered = hasPast ? await listThreadMessages(tx, loaded.run, REMEMBERED_MESSAGES) : [];
+    return { ...conversation, remembered };
   });
 }
 

@@ -5,8 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposioFailure } from '../composio/failure.ts';
 import { ToolCallArgumentsError, parseToolArguments } from './tool-arguments.ts';
-import { loadAccountKnowledge } from '../db/connections.ts';
-import { appendEvents } from '../db/events.ts';
 import { sha256Hex } from '../db/ids.ts';
 import {
   getToolCall,
@@ -17,7 +15,8 @@ import {
   startToolCall,
   type ToolCallOutcome,
 } from '../db/ledger.ts';
-import { type Run, getRun } from '../db/runs.ts';
+import { type LoadedCall, loadCall } from '../db/load-call.ts';
+import type { Run } from '../db/runs.ts';
 import { forUser } from '../db/scope.ts';
 import type { ToolCall } from '../db/transcript.ts';
 import type { ConnectedAccount } from '../domain/gate.ts';
@@ -102,10 +101,7 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
     return settle(deps, run, current, { status: 'failed', error: error.message });
   }
   if (tool.noAuth) return send(deps, { run, call: current, tool, args, account: null, signal });
-  const resolution = await resolveForCall(deps, run.userId, tool.app, {
-    knowledge: knowledge(tool.app),
-    signal,
-  });
+  const resolution = await resolveForCall(deps, run.userId, tool.app, { knowledge, signal });
   if (resolution.kind === 'needs_connection') {
     return parkForConnection(deps, {
       run,
@@ -120,15 +116,11 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
   return send(deps, { run, call: current, tool, args, account: resolution.account, signal });
 }
 
-async function readCall(deps: ActivityDeps, key: ToolCallKey) {
-  return forUser(deps.db, key.userId, async (tx) => {
-    const run = await getRun(tx, key.runId);
-    const call = await getToolCall(tx, key);
-    if (!run || !call) throw goneFailure('tool call');
-    // Read before the accounts are: `startToolCall` looks again whether the account's attempt was accepted.
-    const knowledge = await loadAccountKnowledge(tx, key.userId, call.app === null ? [] : [call.app]);
-    return { run, call, knowledge };
-  });
+/** Read before the accounts are: `startToolCall` looks again whether the account's attempt was accepted. */
+async function readCall(deps: ActivityDeps, key: ToolCallKey): Promise<LoadedCall> {
+  const loaded = await forUser(deps.db, key.userId, (tx) => loadCall(tx, key));
+  if (!loaded) throw goneFailure('tool call');
+  return loaded;
 }
 
 function isFinal(call: ToolCall): call is ToolCall & { status: 'done' | 'failed' | 'unknown' | 'denied' } {
@@ -174,10 +166,8 @@ async function send(deps: ActivityDeps, sending: Sending): Promise<Outcome> {
   const beforeSend = async (): Promise<void> => {
     signal.throwIfAborted();
     const claimedAt = performance.now();
+    const timeoutMs = deps.settings.toolTimeoutMs + DEADLINE_MARGIN_MS;
     const claimed = await forUser(deps.db, run.userId, async (tx) => {
-      if (isWrite && (await hasUnknownWrite(tx, { ...key, tool: tool.slug, accountId })))
-        throw new RefusedWriteError();
-      const timeoutMs = deps.settings.toolTimeoutMs + DEADLINE_MARGIN_MS;
       const number = await startToolCall(tx, {
         ...key,
         expectedAttempts: call.attempts,
@@ -185,11 +175,9 @@ async function send(deps: ActivityDeps, sending: Sending): Promise<Outcome> {
         digest,
         timeoutMs,
       });
-      if (number === null) throw new SupersededCallError();
-      await appendEvents(tx, run, [
-        { type: 'tool.started', data: { callId: call.id, tool: tool.slug, attempt: number } },
-      ]);
-      return number;
+      if (number !== null) return number;
+      const isRefused = isWrite && (await hasUnknownWrite(tx, { ...key, tool: tool.slug, accountId }));
+      throw isRefused ? new RefusedWriteError() : new SupersededCallError();
     });
     attempt = claimed;
     if (performance.now() - claimedAt > CLAIM_LIFE_MS) throw new StaleClaimError();
@@ -263,13 +251,7 @@ async function settle(
 ): Promise<Outcome> {
   const status = await forUser(deps.db, run.userId, async (tx) => {
     const key = { runId: run.id, callId: call.id };
-    if (await settleToolCall(tx, { ...key, attempt: call.attempts }, outcome)) {
-      const type = outcome.status === 'unknown' ? 'tool.unknown' : 'tool.completed';
-      await appendEvents(tx, run, [
-        { type, data: { callId: call.id, tool: call.tool, status: outcome.status } },
-      ]);
-      return outcome.status;
-    }
+    if (await settleToolCall(tx, { ...key, attempt: call.attempts }, outcome)) return outcome.status;
     const now = await getToolCall(tx, key);
     if (now && isFinal(now)) return now.status;
     throw new SupersededCallError();

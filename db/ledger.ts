@@ -37,8 +37,10 @@ export async function msUntilDeadline(tx: UserTx, key: { runId: string; callId: 
 }
 
 /**
- * The last thing before a request leaves. `expectedAttempts` is what the caller read: when another attempt has started the
- * call meanwhile, this one must not send. @returns the number of this attempt, or null when the call is no longer ours to start.
+ * The last thing before a request leaves, with its event, in one statement. `expectedAttempts` is what the caller read: when
+ * another attempt has started the call meanwhile, this one must not send. Nor may a write whose tool and account have an
+ * unknown outcome in this run, nor an account of a connect attempt that nobody answered for, whatever the caller read before.
+ * @returns the number of this attempt, or null when the call must not leave.
  */
 export async function startToolCall(
   tx: UserTx,
@@ -51,35 +53,34 @@ export async function startToolCall(
     timeoutMs: number;
   },
 ): Promise<number | null> {
-  const row = await tx
-    .updateTable('tool_calls')
-    .set({
-      status: 'started',
-      attempts: sql<number>`attempts + 1`,
-      account_id: start.accountId,
-      digest: start.digest,
-      started_at: sql<Date>`clock_timestamp()`,
-      deadline_at: sql<Date>`clock_timestamp() + ${start.timeoutMs} * interval '1 millisecond'`,
-    })
-    .where('run_id', '=', start.runId)
-    .where('id', '=', start.callId)
-    .where('attempts', '=', start.expectedAttempts)
-    .where('status', 'in', before('started'))
-    // Somebody consented at this account's attempt and nobody knows who: it may not act, whatever the caller read before.
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('connection_attempts as attempt')
-            .select('attempt.id')
-            .whereRef('attempt.user_id', '=', 'tool_calls.user_id')
-            .where('attempt.account_id', '=', start.accountId)
-            .where('attempt.status', '!=', 'accepted'),
-        ),
-      ),
+  const { rows } = await sql<{ attempts: number }>`
+    with call as (
+      update tool_calls as c set
+        status = 'started', attempts = attempts + 1, account_id = ${start.accountId}, digest = ${start.digest},
+        started_at = clock_timestamp(),
+        deadline_at = clock_timestamp() + ${start.timeoutMs} * interval '1 millisecond'
+      where run_id = ${start.runId} and id = ${start.callId} and attempts = ${start.expectedAttempts}
+        and status = any(${before('started')}::text[])
+        and not exists (
+          select 1 from connection_attempts a
+          where a.user_id = c.user_id and a.account_id = ${start.accountId} and a.status <> 'accepted')
+        and not (c.is_write and exists (
+          select 1 from tool_calls o
+          where o.run_id = c.run_id and o.id <> c.id and o.tool = c.tool and o.is_write and o.status = 'unknown'
+            and o.account_id is not distinct from ${start.accountId}))
+      returning id, user_id, tool, attempts
+    ), counter as (
+      update runs set last_event_seq = last_event_seq + 1 where id = ${start.runId} and exists (select 1 from call)
+      returning last_event_seq
+    ), told as (
+      insert into run_events (run_id, seq, user_id, type, data)
+      select ${start.runId}, last_event_seq, user_id, 'tool.started',
+        jsonb_build_object('callId', id, 'tool', tool, 'attempt', attempts)
+      from call, counter
     )
-    .returning('attempts')
-    .executeTakeFirst();
-  return row?.attempts ?? null;
+    select attempts from call
+  `.execute(tx);
+  return rows[0]?.attempts ?? null;
 }
 
 export type ToolCallOutcome =
@@ -93,7 +94,7 @@ export type ToolCallOutcome =
   | { readonly status: 'unknown'; readonly error: string };
 
 /**
- * Settles a call. `attempt` 0 settles one that was never sent. @returns false when a newer attempt or an end was there first.
+ * Settles a call, with its event. `attempt` 0 settles one that was never sent. @returns false when a newer attempt or an end was there first.
  * What the provider wrote is kept but for what PostgreSQL cannot keep: a settled call must not fail for its error's text.
  */
 export async function settleToolCall(
@@ -101,21 +102,30 @@ export async function settleToolCall(
   key: { runId: string; callId: string; attempt: number },
   outcome: ToolCallOutcome,
 ): Promise<boolean> {
-  const result = await tx
-    .updateTable('tool_calls')
-    .set({
-      status: outcome.status,
-      result: 'result' in outcome && outcome.result !== undefined ? storableJson(outcome.result) : null,
-      error: outcome.status === 'done' ? null : storableText(outcome.error),
-      log_id: 'logId' in outcome && outcome.logId ? storableText(outcome.logId) : null,
-      finished_at: sql<Date>`clock_timestamp()`,
-    })
-    .where('run_id', '=', key.runId)
-    .where('id', '=', key.callId)
-    .where('attempts', '=', key.attempt)
-    .where('status', 'in', before(outcome.status))
-    .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
+  const result = 'result' in outcome && outcome.result !== undefined ? storableJson(outcome.result) : null;
+  const logId = 'logId' in outcome && outcome.logId ? storableText(outcome.logId) : null;
+  const { rows } = await sql`
+    with call as (
+      update tool_calls set
+        status = ${outcome.status}, result = ${result}::jsonb,
+        error = ${outcome.status === 'done' ? null : storableText(outcome.error)}, log_id = ${logId},
+        finished_at = clock_timestamp()
+      where run_id = ${key.runId} and id = ${key.callId} and attempts = ${key.attempt}
+        and status = any(${before(outcome.status)}::text[])
+      returning id, user_id, tool, status
+    ), counter as (
+      update runs set last_event_seq = last_event_seq + 1 where id = ${key.runId} and exists (select 1 from call)
+      returning last_event_seq
+    ), told as (
+      insert into run_events (run_id, seq, user_id, type, data)
+      select ${key.runId}, last_event_seq, user_id,
+        case status when 'unknown' then 'tool.unknown' else 'tool.completed' end,
+        jsonb_build_object('callId', id, 'tool', tool, 'status', status)
+      from call, counter
+    )
+    select id from call
+  `.execute(tx);
+  return rows.length > 0;
 }
 
 /**

@@ -44,32 +44,6 @@ export async function getRun(tx: AnyTx, runId: string): Promise<Run | null> {
   return row ? toRun(row) : null;
 }
 
-/** The run, and whether its thread has earlier runs that the model should be reminded of. */
-export async function getRunInThread(
-  tx: UserTx,
-  runId: string,
-): Promise<{ run: Run; hasPast: boolean } | null> {
-  const row = await tx
-    .selectFrom('runs')
-    .selectAll()
-    .select((eb) =>
-      eb
-        .exists(
-          eb
-            .selectFrom('runs as past')
-            .select('past.id')
-            .whereRef('past.user_id', '=', 'runs.user_id')
-            .whereRef('past.thread_id', '=', 'runs.thread_id')
-            .whereRef('past.id', '!=', 'runs.id')
-            .where('past.finished_at', 'is not', null),
-        )
-        .as('has_past'),
-    )
-    .where('id', '=', runId)
-    .executeTakeFirst();
-  return row ? { run: toRun(row), hasPast: Boolean(row.has_past) } : null;
-}
-
 /** Locks the run's row: events take their numbers and statuses change under this lock. */
 export async function lockRun(tx: AnyTx, runId: string): Promise<Run | null> {
   const row = await tx.selectFrom('runs').selectAll().where('id', '=', runId).forUpdate().executeTakeFirst();

@@ -112,7 +112,7 @@ export async function listThreadMessages(
   return rows.reverse().map(toMessage);
 }
 
-function toMessage(row: Selectable<MessagesTable>): Message {
+export function toMessage(row: Selectable<MessagesTable>): Message {
   return {
     runId: row.run_id,
     turn: row.turn,
