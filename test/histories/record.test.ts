@@ -1,0 +1,152 @@
+/**
+ * Records a history of each workflow at each point where it waits, for replay.test.ts. Not part of a usual run:
+ * `RECORD_HISTORIES=1 npx vitest run test/histories/record.test.ts`. What was recorded stays: a workflow that changes must
+ * go on replaying the old files, and adds new ones under new names.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, test } from 'vitest';
+import { addNotice } from '../../db/notices.ts';
+import { forUser } from '../../db/scope.ts';
+import { AUDIT_CONNECTIONS, DELIVER_NOTICE, SWEEP } from '../../workflows/messages.ts';
+import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
+import { createConnect } from '../setup/connect.ts';
+import { type Receiver, startReceiver } from '../setup/receiver.ts';
+import { until } from '../setup/until.ts';
+import { readHistory, saveHistory } from './replay.ts';
+
+const isRecording = process.env['RECORD_HISTORIES'] === '1';
+let bellhop: TestBellhop;
+let receiver: Receiver;
+let connect: ReturnType<typeof createConnect>;
+beforeAll(async () => {
+  if (!isRecording) return;
+  receiver = await startReceiver();
+  bellhop = await startTestBellhop({ settings: { webhook: { url: receiver.url, secret: 'a secret of the integrator' } } });
+  connect = createConnect(bellhop);
+});
+afterAll(async () => {
+  await bellhop?.close();
+  await receiver?.close();
+});
+
+/** Keeps what is there: a recorded history is a promise. */
+async function record(name: string, workflowId: string): Promise<void> {
+  // What the workflow was just told is in its history a moment later.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  if (!existsSync(join(import.meta.dirname, `${name}.json`)))
+    saveHistory(name, workflowId, await readHistory(bellhop.client, workflowId));
+}
+const newUser = async (userId: string): Promise<string> => {
+  await bellhop.putUser(userId);
+  return userId;
+};
+const resultOf = (workflowId: string): Promise<unknown> => bellhop.client.workflow.getHandle(workflowId).result();
+const send = (text: string) => ({ name: 'SLACK_SEND_MESSAGE', arguments: { channel: 'general', markdown_text: text } });
+const tools = ['SLACK_SEND_MESSAGE'];
+
+test.runIf(isRecording)('agentRun', async () => {
+  const waits = await newUser('waits');
+  const gated = await bellhop.start({ userId: waits, task: 'Tell #general hello', tools });
+  await bellhop.until(gated, (run) => run.status === 'waiting_for_connection');
+  await record('agent-run-waits-at-the-gate', `run-${gated}`);
+  const flow = await connect.open(waits);
+  await record('connect-account-waits-for-a-click', `connect-${flow.id}`);
+  const click = await connect.click(flow);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await record('connect-account-polls', `connect-${flow.id}`);
+  await bellhop.sandbox.consent(click.redirectUrl, 'approve');
+  await bellhop.ended(gated);
+  await resultOf(`run-${gated}`);
+  await resultOf(`connect-${flow.id}`);
+  await record('agent-run-completes-after-the-gate', `run-${gated}`);
+  await record('connect-account-completes-by-polling', `connect-${flow.id}`);
+
+  const busy = await newUser('busy');
+  const account = await bellhop.sandbox.seedAccount({ userId: busy, app: 'slack' });
+  const match = { route: 'tools.execute', userId: busy };
+  await bellhop.sandbox.addFault({ match, action: { type: 'hold', barrier: 'b' } });
+  const task = scripted([{ toolCalls: [send('a'), send('b'), send('c')] }, { toolCalls: [send('d')] }, { content: 'Done.' }]);
+  const parallel = await bellhop.start({ userId: busy, task, tools });
+  await bellhop.sandbox.waitForBarrier('b', 3);
+  await record('agent-run-waits-for-tools', `run-${parallel}`);
+  await bellhop.sandbox.releaseBarrier('b');
+  await bellhop.ended(parallel);
+  await resultOf(`run-${parallel}`);
+  await record('agent-run-completes-with-parallel-calls', `run-${parallel}`);
+
+  const late = scripted([{ toolCalls: [send('e')], fault: { kind: 'latency', ms: 1_500 } }, { content: 'Done.' }]);
+  const parked = await bellhop.start({ userId: busy, task: late, tools });
+  await bellhop.until(parked, (run) => run.startedAt !== null);
+  await record('agent-run-waits-for-the-model', `run-${parked}`);
+  await bellhop.sandbox.setStatus(account.id, 'EXPIRED');
+  await bellhop.until(parked, (run) => run.status === 'waiting_for_connection');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await record('agent-run-waits-in-a-call', `run-${parked}`);
+  await bellhop.client.workflow.getHandle(`run-${parked}`).cancel();
+  await resultOf(`run-${parked}`);
+  await record('agent-run-cancelled-in-a-call', `run-${parked}`);
+
+  const nobody = await newUser('nobody');
+  const timed = await bellhop.start({ userId: nobody, task: 'x', tools, connectTimeoutMs: 500 });
+  await resultOf(`run-${timed}`);
+  await record('agent-run-connection-timeout', `run-${timed}`);
+  const failed = await bellhop.start({ userId: nobody, task: 'x', tools, onMissingConnection: 'fail' });
+  await resultOf(`run-${failed}`);
+  await record('agent-run-fails-at-the-gate', `run-${failed}`);
+  const limited = await bellhop.start({
+    userId: await newUser('limited').then(async (userId) => {
+      await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+      return userId;
+    }),
+    task: scripted([{ toolCalls: [send('f')] }]),
+    tools,
+    limits: { maxTurns: 1 },
+  });
+  await resultOf(`run-${limited}`);
+  await record('agent-run-turn-limit', `run-${limited}`);
+  const short = await connect.open(nobody, { app: 'gmail', timeoutMs: 500 });
+  await resultOf(`connect-${short.id}`);
+  await record('connect-account-expires', `connect-${short.id}`);
+}, 60_000);
+
+test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () => {
+  const userId = await newUser('told');
+  await bellhop.sandbox.seedAccount({ userId, app: 'notion', status: 'EXPIRED' });
+  const audit = (auditId: string) => ({
+    workflowId: `audit-${auditId}`,
+    taskQueue: bellhop.taskQueue,
+    args: [{ auditId, mode: 'users' }] as [object],
+  });
+  await bellhop.sandbox.addFault({ match: { route: 'accounts.list' }, action: { type: 'hold', barrier: 'audit' }, times: 1 });
+  const ids = [randomUUID(), randomUUID(), randomUUID()] as const;
+  const running = await bellhop.client.workflow.start(AUDIT_CONNECTIONS, audit(ids[0]));
+  await bellhop.sandbox.waitForBarrier('audit');
+  await record('audit-connections-runs', running.workflowId);
+  await bellhop.client.workflow.execute(AUDIT_CONNECTIONS, audit(ids[1]));
+  await record('audit-connections-busy', `audit-${ids[1]}`);
+  await running.cancel();
+  await running.result();
+  await record('audit-connections-cancelled', running.workflowId);
+  await bellhop.client.workflow.execute(AUDIT_CONNECTIONS, audit(ids[2]));
+  await record('audit-connections-completes', `audit-${ids[2]}`);
+
+  receiver.answer(userId, { status: 500 });
+  const notice = { userId, type: 'run.failed', dedupeKey: 'x', app: null, flowId: null, runId: null, data: {} } as const;
+  const noticeId = (await forUser(bellhop.db, userId, (tx) => addNotice(tx, notice, ['webhook']))) ?? '';
+  const workflowId = `notice-${noticeId}`;
+  const delivery = await bellhop.client.workflow.start(DELIVER_NOTICE, {
+    workflowId,
+    taskQueue: bellhop.taskQueue,
+    args: [{ noticeId, userId }],
+  });
+  await until('the first attempt', async () => receiver.of(userId, 'run.failed').length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await record('deliver-notice-waits', workflowId);
+  await delivery.result();
+  await record('deliver-notice-delivers', workflowId);
+
+  await bellhop.client.workflow.execute(SWEEP, { workflowId: 'sweep-recorded', taskQueue: bellhop.taskQueue });
+  await record('sweep-completes', 'sweep-recorded');
+}, 60_000);
