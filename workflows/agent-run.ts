@@ -27,7 +27,7 @@ import {
   connectionCompletedSignal,
   progressQuery,
 } from './messages.ts';
-import { type Happened, type RunnableCall, type Step, nextStep } from './next-step.ts';
+import { type Happened, type RunnableCall, nextStep } from './next-step.ts';
 import { GATE_POLICY, MODEL_POLICY, RECORD_POLICY, TOOL_POLICY } from './policies.ts';
 import { showRun } from './show-run.ts';
 
@@ -106,28 +106,18 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     }
   };
 
-  const perform = async (step: Step, begun: Begun): Promise<Happened | null> => {
-    switch (step.do) {
-      case 'call_model': {
-        const summary = `turn ${step.turn}: model`;
-        return {
-          after: 'model',
-          ...(await model.callModel.executeWithOptions({ summary }, [{ ...key, turn: step.turn }])),
-        };
-      }
-      case 'execute_tools': {
-        const outcomes = await atMost(PARALLEL_CALLS, step.calls, (call) => executeCall(call, begun));
-        return {
-          after: 'tools',
-          statuses: outcomes.map((o) => o.status),
-          ms: Math.max(...outcomes.map((o) => o.ms)),
-        };
-      }
-      case 'wait_for_connection':
-      case 'fail':
-      case 'return':
-        return null;
-    }
+  const executeCalls = async (calls: readonly RunnableCall[], begun: Begun): Promise<Happened> => {
+    const [only] = calls;
+    // The usual turn has one call. Every promise costs its stack trace in here, so it goes without the lanes of many.
+    const outcomes =
+      only && calls.length === 1
+        ? [await executeCall(only, begun)]
+        : await atMost(PARALLEL_CALLS, calls, (call) => executeCall(call, begun));
+    return {
+      after: 'tools',
+      statuses: outcomes.map((o) => o.status),
+      ms: Math.max(...outcomes.map((o) => o.ms)),
+    };
   };
 
   /** Not ended by a cancellation: the row must have its end. The first end wins, so the row's status is the result. */
@@ -153,9 +143,15 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
         await condition(allHandlersFinished);
         await continueAsNew<typeof agentRun>({ ...key, resume: progress });
       }
-      const happened = await perform(step, begun);
-      if (happened === null) return await fail('internal', 'The run came to a step that it cannot take.');
-      next = nextStep(progress, begun.limits, happened);
+      if (step.do === 'call_model') {
+        const options = { summary: `turn ${step.turn}: model` };
+        const turn = await model.callModel.executeWithOptions(options, [{ ...key, turn: step.turn }]);
+        next = nextStep(progress, begun.limits, { after: 'model', ...turn });
+      } else if (step.do === 'execute_tools') {
+        next = nextStep(progress, begun.limits, await executeCalls(step.calls, begun));
+      } else {
+        return await fail('internal', 'The run came to a step that it cannot take.');
+      }
     }
   };
 

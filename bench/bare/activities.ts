@@ -97,6 +97,6 @@ export function createBareActivities(deps: BareDeps) {
 }
 
 /** As many as Bellhop's activities make; `npm run bench -- overhead` counts both sides and says so when they differ. */
-const TRANSACTIONS = { begin: 3, model: 2, tool: 4 } as const;
+const TRANSACTIONS = { begin: 3, model: 2, tool: 3 } as const;
 
 export type BareActivities = ReturnType<typeof createBareActivities>;
