@@ -23,6 +23,11 @@ const MAX_CACHED_WORKFLOWS = 500;
 /** Each activity is mostly a wait for Composio or the model. */
 const MAX_ACTIVITIES = 100;
 /**
+ * As many as one turn's calls run side by side (workflows/agent-run.ts): with the SDK's default of 3 the others come later,
+ * by the server, and report one by one, each with a workflow task of its own.
+ */
+const EAGER_ACTIVITIES = 8;
+/**
  * A cancellation reaches an activity with the answer to its heartbeat. The SDK's default would hold heartbeats back for up to
  * 8 s (24 s in the audit), and a model's answer that nobody wants any more would be paid for meanwhile.
  */
@@ -40,6 +45,7 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
     activities: createActivities(deps),
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
     maxConcurrentActivityTaskExecutions: deps.maxActivities ?? MAX_ACTIVITIES,
+    maxEagerActivityReservationsPerWorkflowTask: EAGER_ACTIVITIES,
     maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
     defaultHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
     shutdownGraceTime: settings.toolTimeoutMs + GRACE_MARGIN_MS,
