@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { NativeConnection, type Worker } from '@temporalio/worker';
 import type { ActivitySettings } from '../../activities/deps.ts';
 import { createComposio } from '../../composio/create-composio.ts';
 import type { ComposioPort } from '../../composio/port.ts';
@@ -23,6 +23,7 @@ import { createModelSandbox } from '../../sandbox/model/server.ts';
 import { createWorker } from '../../worker/create-worker.ts';
 import { AGENT_RUN, runWorkflowId } from '../../workflows/messages.ts';
 import { createTestDatabase } from './database.ts';
+import { installTestRuntime } from './runtime.ts';
 import { testTaskQueue, testTemporalAddress, testWorkflowBundle } from './temporal.ts';
 
 export type NewTestRun = {
@@ -90,7 +91,7 @@ export async function startTestBellhop(
     testTemporalAddress(),
     testWorkflowBundle(),
   ]);
-  installRuntime();
+  installTestRuntime();
   const db = createDatabase({ url: database.url, name: 'test' });
   const sabotage = options.sabotage === undefined ? {} : { sabotage: options.sabotage };
   const composio = createComposio({
@@ -201,18 +202,6 @@ async function accept(db: Database, settings: ActivitySettings, run: NewTestRun)
   );
   if (accepted.kind !== 'accepted') throw new Error(accepted.kind);
   return id;
-}
-
-let isInstalled = false;
-/** TEST_LOG=1 shows what the worker says. */
-function installRuntime(): void {
-  if (isInstalled) return;
-  isInstalled = true;
-  const say = process.env['TEST_LOG'] === '1' ? (...args: unknown[]) => console.error(...args) : () => {};
-  Runtime.install({
-    shutdownSignals: [],
-    logger: { log: say, trace() {}, debug() {}, info: say, warn: say, error: say },
-  });
 }
 
 /** A task that scripts the model: its answers, in order. */
