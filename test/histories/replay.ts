@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { installTestRuntime } from '../setup/runtime.ts';
 
 export type NamedHistory = { readonly name: string; readonly workflowId: string; readonly history: unknown };
 
@@ -44,6 +45,7 @@ export async function replay(
   workflowBundle: WorkflowBundleOption,
   histories: readonly NamedHistory[],
 ): Promise<ReadonlyMap<string, string | null>> {
+  installTestRuntime();
   // The names are told apart by workflow id; recorded runs of one workflow may share theirs.
   const items = histories.map(({ name, history }) => ({
     workflowId: name,
