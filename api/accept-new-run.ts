@@ -73,13 +73,13 @@ async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Pro
   const { body, log } = request;
   refuseUnavailable(body);
   await requireUser(deps.db, body.userId);
-  await checkTools(deps, body.tools, log);
+  const apps = await checkTools(deps, body.tools, log);
   const run = toNewRun(deps, body, runId);
   const acceptance = await withUser(deps.db, body.userId, (tx) => acceptRun(tx, run));
   if (acceptance.kind === 'thread_busy') {
     throw new ApiProblem('thread_busy', { members: { runId: acceptance.runId } });
   }
-  const start = await startRun(deps.temporal, deps.taskQueue, run, request.waitForCheck);
+  const start = await startRun(deps.temporal, deps.taskQueue, { ...run, apps }, request.waitForCheck);
   if (start.kind === 'refused') {
     await forUser(deps.db, body.userId, (tx) => withdrawRun(tx, run));
     throw temporalUnavailable(start.cause);
@@ -102,21 +102,24 @@ function refuseUnavailable(body: NewRunBody): void {
   if (errors.length > 0) throw new ApiProblem('invalid_request', { errors });
 }
 
-async function checkTools(deps: ApiDeps, slugs: readonly string[], log: Logger): Promise<void> {
+/** @returns the apps that the tools need, as far as Composio can be asked. */
+async function checkTools(deps: ApiDeps, slugs: readonly string[], log: Logger): Promise<readonly string[]> {
   let known: ReadonlySet<string>;
+  let apps: readonly string[];
   try {
     const tools = await deps.composio.getTools(slugs, { signal: AbortSignal.timeout(TOOL_CHECK_MS) });
     known = new Set(tools.map((tool) => tool.slug));
+    apps = [...new Set(tools.filter((tool) => !tool.noAuth).map((tool) => tool.app))].sort();
   } catch (error) {
     const isOutage =
       error instanceof ComposioFailure ||
       (error instanceof Error && /^(Abort|Timeout)Error$/.test(error.name));
     if (!isOutage) throw error;
     log.warn({ err: error }, 'tools could not be checked; the run will');
-    return;
+    return [];
   }
   const unknown = slugs.flatMap((slug, i) => (known.has(slug) ? [] : [{ at: `body/tools/${i}`, slug }]));
-  if (unknown.length === 0) return;
+  if (unknown.length === 0) return apps;
   throw new ApiProblem('tool_unknown', {
     detail: `Composio knows no tool named ${unknown.map(({ slug }) => slug).join(', ')}.`,
     errors: unknown.map(({ at, slug }) => ({ at, message: `${slug} is not a tool` })),

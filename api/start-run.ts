@@ -4,9 +4,17 @@
  */
 import type { Client } from '@temporalio/client';
 import { WithStartWorkflowOperation } from '@temporalio/client';
+import type { SearchAttributePair } from '@temporalio/common';
 import type { AgentRunInput } from '../workflows/messages.ts';
-import { AGENT_RUN, connectionCheckUpdate, runWorkflowId } from '../workflows/messages.ts';
-import { isRefused } from './temporal-errors.ts';
+import {
+  AGENT_RUN,
+  APPS_ATTRIBUTE,
+  STATUS_ATTRIBUTE,
+  USER_ATTRIBUTE,
+  connectionCheckUpdate,
+  runWorkflowId,
+} from '../workflows/messages.ts';
+import { isRefused, isUnknownAttribute } from './temporal-errors.ts';
 
 // The contract's: a check that takes longer is answered with the run as it is. A live worker needs a few hundred milliseconds.
 const CHECK_DEADLINE_MS = 5_000;
@@ -16,13 +24,43 @@ export type RunStart =
   | { readonly kind: 'started_or_unknown'; readonly cause?: unknown }
   | { readonly kind: 'refused'; readonly cause: unknown };
 
+type StartedRun = { readonly id: string; readonly userId: string; readonly apps: readonly string[] };
+
 export async function startRun(
   client: Client,
   taskQueue: string,
-  run: { id: string; userId: string; tools: readonly string[] },
+  run: StartedRun,
   waitForCheck: boolean,
 ): Promise<RunStart> {
-  const options = startOptions(taskQueue, run);
+  const first = await startOnce(
+    client,
+    startOptions(taskQueue, run, searchAttributes(client, run)),
+    waitForCheck,
+  );
+  if (first.kind !== 'refused' || lacksAttributes.has(client) || !isUnknownAttribute(first.cause))
+    return first;
+  // The worker says at its start which command adds them; until then runs go without.
+  lacksAttributes.add(client);
+  return startOnce(client, startOptions(taskQueue, run, []), waitForCheck);
+}
+
+/** Clients whose namespace has refused our search attributes. */
+const lacksAttributes = new WeakSet<Client>();
+
+function searchAttributes(client: Client, run: StartedRun): SearchAttributePair[] {
+  if (lacksAttributes.has(client)) return [];
+  return [
+    { key: USER_ATTRIBUTE, value: run.userId },
+    { key: STATUS_ATTRIBUTE, value: 'running' },
+    ...(run.apps.length === 0 ? [] : [{ key: APPS_ATTRIBUTE, value: [...run.apps] }]),
+  ];
+}
+
+async function startOnce(
+  client: Client,
+  options: ReturnType<typeof startOptions>,
+  waitForCheck: boolean,
+): Promise<RunStart> {
   const operation = new WithStartWorkflowOperation(AGENT_RUN, options);
   let hasStarted = false;
   operation.workflowHandle().then(
@@ -45,12 +83,13 @@ export async function startRun(
   }
 }
 
-function startOptions(taskQueue: string, run: { id: string; userId: string; tools: readonly string[] }) {
+function startOptions(taskQueue: string, run: StartedRun, typedSearchAttributes: SearchAttributePair[]) {
   const input: AgentRunInput = { runId: run.id, userId: run.userId };
   return {
     workflowId: runWorkflowId(run.id),
     taskQueue,
     args: [input],
+    typedSearchAttributes,
     workflowIdConflictPolicy: 'USE_EXISTING' as const,
     workflowIdReusePolicy: 'REJECT_DUPLICATE' as const,
     // Names only, never the task: the summary is not encrypted and stands in the UI. The server takes 400 bytes.

@@ -3,6 +3,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import { unavailable } from './problem-codes.ts';
 import type { ApiProblem } from './problem-codes.ts';
 
+const INVALID_ARGUMENT: ReadonlySet<number> = new Set([3]);
 const UNAVAILABLE: ReadonlySet<number> = new Set([14]);
 /** gRPC codes with which a server says no: invalid argument, not found, permission, exhausted, precondition, unimplemented, unauthenticated. */
 const REFUSALS: ReadonlySet<number> = new Set([3, 5, 7, 8, 9, 12, 16]);
@@ -18,6 +19,14 @@ export function isRefused(error: unknown): boolean {
         REFUSALS.has(e.code) || (UNAVAILABLE.has(e.code) && NEVER_SENT.test(`${e.details} ${e.message}`))
       );
     }
+  }
+  return false;
+}
+
+/** True when the namespace lacks a search attribute; the server names it. */
+export function isUnknownAttribute(error: unknown): boolean {
+  for (let e: unknown = error; e instanceof Error; e = e.cause) {
+    if (isGrpcServiceError(e)) return INVALID_ARGUMENT.has(e.code) && /search attribute/i.test(e.details);
   }
   return false;
 }
