@@ -17,7 +17,7 @@ const npmOf = {
   domain: ['zod'],
   workflows: ['@temporalio/workflow', '@temporalio/common'],
   activities: ['@temporalio/activity', '@temporalio/client', '@temporalio/common', 'standardwebhooks', 'zod'],
-  composio: ['composio-core', 'axios', 'ajv', 'zod'],
+  composio: ['composio-core', 'ajv', 'zod'],
   model: ['openai', 'zod'],
   db: ['kysely', 'pg', '@types/pg'],
   config: ['zod', '@temporalio/envconfig', '@temporalio/client', '@temporalio/common'],
@@ -35,7 +35,6 @@ const npmOf = {
     '@temporalio/common',
     'prom-client',
     'close-with-grace',
-    'swagger-ui-dist',
   ],
 };
 

@@ -31,7 +31,7 @@ async function signUp({ api, timeline }: Stage): Promise<void> {
     ['bob', 'Bob'],
   ] as const) {
     await api.putUser(userId, { displayName, email: `${userId}@example.com` });
-    timeline.tell('backend', `registers ${displayName}; her or his Composio entity is "${userId}"`);
+    timeline.tell('backend', `registers ${displayName}; the Composio entity is "${userId}"`);
   }
 }
 
