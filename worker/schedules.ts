@@ -2,6 +2,7 @@
 import {
   type Client,
   ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
   type ScheduleOptions,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
@@ -33,27 +34,25 @@ export async function ensureSchedules(
 }
 
 async function ensureAudit(client: Client, taskQueue: string, auditCron: string): Promise<void> {
-  const input: AuditInput = { mode: 'users' };
-  const created = await createOnce(client, {
-    scheduleId: AUDIT_SCHEDULE_ID,
-    spec: { cronExpressions: [auditCron], jitter: AUDIT_JITTER },
-    action: {
-      type: 'startWorkflow',
-      workflowType: AUDIT_CONNECTIONS,
-      workflowId: 'audit-scheduled',
-      taskQueue,
-      args: [input],
-    },
-    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
-    memo: { [CRON_MEMO]: auditCron },
-  });
-  if (created) return;
+  const wanted = auditSchedule(taskQueue, auditCron);
+  if (await createOnce(client, wanted)) return;
   const handle = client.schedule.getHandle(AUDIT_SCHEDULE_ID);
-  const { memo, state } = await handle.describe();
-  if (memo?.[CRON_MEMO] === auditCron) return;
-  // A Schedule's memo cannot be changed, and without it the next start could not tell our edit from an operator's.
-  await handle.delete();
-  await createOnce(client, {
+  try {
+    const { memo, state } = await handle.describe();
+    if (memo?.[CRON_MEMO] === auditCron) return;
+    // A Schedule's memo cannot be changed, and without it the next start could not tell our edit from an operator's.
+    await handle.delete();
+    const { paused, note } = state;
+    await createOnce(client, { ...wanted, state: { paused, ...(note === undefined ? {} : { note }) } });
+  } catch (error) {
+    // Another worker that starts now with the same new cron was quicker, and makes it.
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
+  }
+}
+
+function auditSchedule(taskQueue: string, auditCron: string): ScheduleOptions {
+  const input: AuditInput = { mode: 'users' };
+  return {
     scheduleId: AUDIT_SCHEDULE_ID,
     spec: { cronExpressions: [auditCron], jitter: AUDIT_JITTER },
     action: {
@@ -65,8 +64,7 @@ async function ensureAudit(client: Client, taskQueue: string, auditCron: string)
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
     memo: { [CRON_MEMO]: auditCron },
-    state: { paused: state.paused, ...(state.note === undefined ? {} : { note: state.note }) },
-  });
+  };
 }
 
 /** @returns false when it is there already. */
