@@ -5,7 +5,8 @@
 import { loadConversation } from '../db/load-conversation.ts';
 import { recordTurn } from '../db/record-turn.ts';
 import { type Run, getRun } from '../db/runs.ts';
-import { forUser } from '../db/scope.ts';
+import { forUser, forUserOnce } from '../db/scope.ts';
+import { type Statement, runStatement } from '../db/statement.ts';
 import {
   type Message,
   type NewToolCall,
@@ -78,13 +79,13 @@ export function createModelActivities(deps: ActivityDeps) {
 }
 
 async function readConversation(deps: ActivityDeps, key: { runId: string; userId: string }) {
-  return forUser(deps.db, key.userId, async (tx) => {
-    const loaded = await loadConversation(tx, key.runId);
-    if (!loaded) throw goneFailure('run');
-    const { hasPast, ...conversation } = loaded;
-    const remembered = hasPast ? await listThreadMessages(tx, loaded.run, REMEMBERED_MESSAGES) : [];
-    return { ...conversation, remembered };
-  });
+  const loaded = await forUserOnce(deps.db, key.userId, loadConversation(key.runId));
+  if (!loaded) throw goneFailure('run');
+  const { hasPast, ...conversation } = loaded;
+  const remembered = hasPast
+    ? await forUser(deps.db, key.userId, (tx) => listThreadMessages(tx, loaded.run, REMEMBERED_MESSAGES))
+    : [];
+  return { ...conversation, remembered };
 }
 
 /** The catalogue's entries, and the same as the user's own toolset offers them to the model. */
@@ -128,33 +129,31 @@ async function writeTurn(
     type: 'model.completed' as const,
     data: { turn, toolCalls: calls.map((call) => call.tool) },
   };
-  const { wrote, noticeIds } = await forUser(deps.db, run.userId, async (tx) => {
-    const isRecorded = await recordTurn(tx, {
-      message,
-      events: isFinal ? [told, { type: 'run.completed' }] : [told],
-      output: isFinal ? (completion.content ?? '') : null,
-    });
-    if (!isRecorded) {
-      const now = await getRun(tx, run.id);
-      if (!now || isEndedRunStatus(now.status)) return { wrote: now?.status ?? 'cancelled', noticeIds: [] };
-      return { wrote: 'earlier' as const, noticeIds: [] };
-    }
-    if (!isFinal) return { wrote: 'running' as const, noticeIds: [] };
-    return {
-      wrote: 'completed' as const,
-      noticeIds: await noticeOfEnd(tx, run, 'run.completed', deps.settings),
-    };
+  const record = recordTurn({
+    message,
+    events: isFinal ? [told, { type: 'run.completed' }] : [told],
+    output: isFinal ? (completion.content ?? '') : null,
   });
-  await startDeliveries(noticeIds, run.userId);
+  const isRecorded = isFinal
+    ? await completeRun(deps, run, record)
+    : await forUserOnce(deps.db, run.userId, record);
   const spent = { tokens: usage.inputTokens + usage.outputTokens, ms: Math.round(performance.now() - began) };
-  if (wrote === 'completed') return { kind: 'completed', ...spent };
-  if (wrote === 'earlier') return rereadTurn(deps, run, turn, spent);
-  if (wrote !== 'running') return { kind: 'ended' };
+  if (!isRecorded) return rereadTurn(deps, run, turn, spent);
+  if (isFinal) return { kind: 'completed', ...spent };
   if (stop !== null) return { kind: 'stopped', ...stop, ...spent };
   return { kind: 'tools', calls: runnable(calls), asked: calls.length, ...spent };
 }
 
-/** Another attempt wrote this turn first; its answer is the one that counts. */
+/** The answer that ends the run, and the notice of that end, in one transaction. @returns false when nothing was written. */
+async function completeRun(deps: ActivityDeps, run: Run, record: Statement<boolean>): Promise<boolean> {
+  const noticeIds = await forUser(deps.db, run.userId, async (tx) =>
+    (await runStatement(tx, record)) ? noticeOfEnd(tx, run, 'run.completed', deps.settings) : null,
+  );
+  await startDeliveries(noticeIds ?? [], run.userId);
+  return noticeIds !== null;
+}
+
+/** The run ended meanwhile, or another attempt wrote this turn first: its answer is the one that counts. */
 async function rereadTurn(
   deps: ActivityDeps,
   run: Run,
@@ -162,6 +161,9 @@ async function rereadTurn(
   spent: { tokens: number; ms: number },
 ): Promise<ModelTurn> {
   return forUser(deps.db, run.userId, async (tx) => {
+    const now = await getRun(tx, run.id);
+    if (now?.status === 'completed') return { kind: 'completed', ...spent };
+    if (!now || isEndedRunStatus(now.status)) return { kind: 'ended' };
     const message = await getMessage(tx, run.id, turn);
     if (!message) throw goneFailure('turn');
     return toTurn(message, await listToolCalls(tx, run.id), spent);

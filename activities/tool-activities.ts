@@ -17,7 +17,7 @@ import {
 } from '../db/ledger.ts';
 import { type LoadedCall, loadCall } from '../db/load-call.ts';
 import type { Run } from '../db/runs.ts';
-import { forUser } from '../db/scope.ts';
+import { forUser, forUserOnce } from '../db/scope.ts';
 import type { ToolCall } from '../db/transcript.ts';
 import type { ConnectedAccount } from '../domain/gate.ts';
 import { type JsonObject, canonicalJson } from '../domain/json.ts';
@@ -118,7 +118,7 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
 
 /** Read before the accounts are: `startToolCall` looks again whether the account's attempt was accepted. */
 async function readCall(deps: ActivityDeps, key: ToolCallKey): Promise<LoadedCall> {
-  const loaded = await forUser(deps.db, key.userId, (tx) => loadCall(tx, key));
+  const loaded = await forUserOnce(deps.db, key.userId, loadCall(key));
   if (!loaded) throw goneFailure('tool call');
   return loaded;
 }
@@ -167,18 +167,13 @@ async function send(deps: ActivityDeps, sending: Sending): Promise<Outcome> {
     signal.throwIfAborted();
     const claimedAt = performance.now();
     const timeoutMs = deps.settings.toolTimeoutMs + DEADLINE_MARGIN_MS;
-    const claimed = await forUser(deps.db, run.userId, async (tx) => {
-      const number = await startToolCall(tx, {
-        ...key,
-        expectedAttempts: call.attempts,
-        accountId,
-        digest,
-        timeoutMs,
-      });
-      if (number !== null) return number;
-      const isRefused = isWrite && (await hasUnknownWrite(tx, { ...key, tool: tool.slug, accountId }));
+    const start = { ...key, expectedAttempts: call.attempts, accountId, digest, timeoutMs };
+    const claimed = await forUserOnce(deps.db, run.userId, startToolCall(start));
+    if (claimed === null) {
+      const write = { ...key, tool: tool.slug, accountId };
+      const isRefused = isWrite && (await forUser(deps.db, run.userId, (tx) => hasUnknownWrite(tx, write)));
       throw isRefused ? new RefusedWriteError() : new SupersededCallError();
-    });
+    }
     attempt = claimed;
     if (performance.now() - claimedAt > CLAIM_LIFE_MS) throw new StaleClaimError();
   };
@@ -249,12 +244,10 @@ async function settle(
   call: ToolCall,
   outcome: ToolCallOutcome,
 ): Promise<Outcome> {
-  const status = await forUser(deps.db, run.userId, async (tx) => {
-    const key = { runId: run.id, callId: call.id };
-    if (await settleToolCall(tx, { ...key, attempt: call.attempts }, outcome)) return outcome.status;
-    const now = await getToolCall(tx, key);
-    if (now && isFinal(now)) return now.status;
-    throw new SupersededCallError();
-  });
-  return { status };
+  const key = { runId: run.id, callId: call.id };
+  const settled = settleToolCall({ ...key, attempt: call.attempts }, outcome);
+  if (await forUserOnce(deps.db, run.userId, settled)) return { status: outcome.status };
+  const now = await forUser(deps.db, run.userId, (tx) => getToolCall(tx, key));
+  if (now && isFinal(now)) return { status: now.status };
+  throw new SupersededCallError();
 }

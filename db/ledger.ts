@@ -6,11 +6,14 @@ import { sql } from 'kysely';
 import { type Json, storableJson, storableText } from '../domain/json.ts';
 import { TOOL_CALL_STATUSES, TOOL_CALL_TRANSITIONS, type ToolCallStatus } from '../domain/statuses.ts';
 import type { AnyTx, UserTx } from './scope.ts';
+import type { Statement } from './statement.ts';
 import { type ToolCall, toToolCall } from './transcript.ts';
 
 /** From where a call may come to `to` by a worker's word. What is unknown stays so until a person resolves it. */
 const before = (to: ToolCallStatus): readonly ToolCallStatus[] =>
   TOOL_CALL_STATUSES.filter((status) => status !== 'unknown' && TOOL_CALL_TRANSITIONS[status].includes(to));
+
+const BEFORE_STARTED = before('started');
 
 export async function getToolCall(
   tx: UserTx,
@@ -36,51 +39,53 @@ export async function msUntilDeadline(tx: UserTx, key: { runId: string; callId: 
   return row?.ms ?? 0;
 }
 
+const START_TOOL_CALL = `
+  with call as (
+    update tool_calls as c set
+      status = 'started', attempts = attempts + 1, account_id = $4::text, digest = $5::text,
+      started_at = clock_timestamp(),
+      deadline_at = clock_timestamp() + $6::float8 * interval '1 millisecond'
+    where run_id = $1::text and id = $2::text and attempts = $3::int
+      and status = any($7::text[])
+      and not exists (
+        select 1 from connection_attempts a
+        where a.user_id = c.user_id and a.account_id = $4::text and a.status <> 'accepted')
+      and not (c.is_write and exists (
+        select 1 from tool_calls o
+        where o.run_id = c.run_id and o.id <> c.id and o.tool = c.tool and o.is_write and o.status = 'unknown'
+          and o.account_id is not distinct from $4::text))
+    returning id, user_id, tool, attempts
+  ), counter as (
+    update runs set last_event_seq = last_event_seq + 1 where id = $1::text and exists (select 1 from call)
+    returning last_event_seq
+  ), told as (
+    insert into run_events (run_id, seq, user_id, type, data)
+    select $1::text, last_event_seq, user_id, 'tool.started',
+      jsonb_build_object('callId', id, 'tool', tool, 'attempt', attempts)
+    from call, counter
+  )
+  select attempts from call`;
+
 /**
- * The last thing before a request leaves, with its event, in one statement. `expectedAttempts` is what the caller read: when
- * another attempt has started the call meanwhile, this one must not send. Nor may a write whose tool and account have an
- * unknown outcome in this run, nor an account of a connect attempt that nobody answered for, whatever the caller read before.
- * @returns the number of this attempt, or null when the call must not leave.
+ * The last thing before a request leaves, with its event. `expectedAttempts` is what the caller read: when another attempt
+ * has started the call meanwhile, this one must not send. Nor may a write whose tool and account have an unknown outcome in
+ * this run, nor an account of a connect attempt that nobody answered for, whatever the caller read before.
+ * Gives the number of this attempt, or null when the call must not leave.
  */
-export async function startToolCall(
-  tx: UserTx,
-  start: {
-    runId: string;
-    callId: string;
-    expectedAttempts: number;
-    accountId: string | null;
-    digest: string;
-    timeoutMs: number;
-  },
-): Promise<number | null> {
-  const { rows } = await sql<{ attempts: number }>`
-    with call as (
-      update tool_calls as c set
-        status = 'started', attempts = attempts + 1, account_id = ${start.accountId}, digest = ${start.digest},
-        started_at = clock_timestamp(),
-        deadline_at = clock_timestamp() + ${start.timeoutMs} * interval '1 millisecond'
-      where run_id = ${start.runId} and id = ${start.callId} and attempts = ${start.expectedAttempts}
-        and status = any(${before('started')}::text[])
-        and not exists (
-          select 1 from connection_attempts a
-          where a.user_id = c.user_id and a.account_id = ${start.accountId} and a.status <> 'accepted')
-        and not (c.is_write and exists (
-          select 1 from tool_calls o
-          where o.run_id = c.run_id and o.id <> c.id and o.tool = c.tool and o.is_write and o.status = 'unknown'
-            and o.account_id is not distinct from ${start.accountId}))
-      returning id, user_id, tool, attempts
-    ), counter as (
-      update runs set last_event_seq = last_event_seq + 1 where id = ${start.runId} and exists (select 1 from call)
-      returning last_event_seq
-    ), told as (
-      insert into run_events (run_id, seq, user_id, type, data)
-      select ${start.runId}, last_event_seq, user_id, 'tool.started',
-        jsonb_build_object('callId', id, 'tool', tool, 'attempt', attempts)
-      from call, counter
-    )
-    select attempts from call
-  `.execute(tx);
-  return rows[0]?.attempts ?? null;
+export function startToolCall(start: {
+  runId: string;
+  callId: string;
+  expectedAttempts: number;
+  accountId: string | null;
+  digest: string;
+  timeoutMs: number;
+}): Statement<number | null> {
+  const { runId, callId, expectedAttempts, accountId, digest, timeoutMs } = start;
+  return {
+    text: START_TOOL_CALL,
+    values: [runId, callId, expectedAttempts, accountId, digest, timeoutMs, BEFORE_STARTED],
+    read: ([row]) => (row as { attempts: number } | undefined)?.attempts ?? null,
+  };
 }
 
 export type ToolCallOutcome =
@@ -93,39 +98,46 @@ export type ToolCallOutcome =
     }
   | { readonly status: 'unknown'; readonly error: string };
 
+const SETTLE_TOOL_CALL = `
+  with call as (
+    update tool_calls set
+      status = $4::text, result = $5::jsonb, error = $6::text, log_id = $7::text, finished_at = clock_timestamp()
+    where run_id = $1::text and id = $2::text and attempts = $3::int and status = any($8::text[])
+    returning id, user_id, tool, status
+  ), counter as (
+    update runs set last_event_seq = last_event_seq + 1 where id = $1::text and exists (select 1 from call)
+    returning last_event_seq
+  ), told as (
+    insert into run_events (run_id, seq, user_id, type, data)
+    select $1::text, last_event_seq, user_id,
+      case status when 'unknown' then 'tool.unknown' else 'tool.completed' end,
+      jsonb_build_object('callId', id, 'tool', tool, 'status', status)
+    from call, counter
+  )
+  select id from call`;
+
 /**
- * Settles a call, with its event. `attempt` 0 settles one that was never sent. @returns false when a newer attempt or an end was there first.
+ * Settles a call, with its event. `attempt` 0 settles one that was never sent. Gives false when a newer attempt or an end was there first.
  * What the provider wrote is kept but for what PostgreSQL cannot keep: a settled call must not fail for its error's text.
  */
-export async function settleToolCall(
-  tx: UserTx,
+export function settleToolCall(
   key: { runId: string; callId: string; attempt: number },
   outcome: ToolCallOutcome,
-): Promise<boolean> {
-  const result = 'result' in outcome && outcome.result !== undefined ? storableJson(outcome.result) : null;
-  const logId = 'logId' in outcome && outcome.logId ? storableText(outcome.logId) : null;
-  const { rows } = await sql`
-    with call as (
-      update tool_calls set
-        status = ${outcome.status}, result = ${result}::jsonb,
-        error = ${outcome.status === 'done' ? null : storableText(outcome.error)}, log_id = ${logId},
-        finished_at = clock_timestamp()
-      where run_id = ${key.runId} and id = ${key.callId} and attempts = ${key.attempt}
-        and status = any(${before(outcome.status)}::text[])
-      returning id, user_id, tool, status
-    ), counter as (
-      update runs set last_event_seq = last_event_seq + 1 where id = ${key.runId} and exists (select 1 from call)
-      returning last_event_seq
-    ), told as (
-      insert into run_events (run_id, seq, user_id, type, data)
-      select ${key.runId}, last_event_seq, user_id,
-        case status when 'unknown' then 'tool.unknown' else 'tool.completed' end,
-        jsonb_build_object('callId', id, 'tool', tool, 'status', status)
-      from call, counter
-    )
-    select id from call
-  `.execute(tx);
-  return rows.length > 0;
+): Statement<boolean> {
+  return {
+    text: SETTLE_TOOL_CALL,
+    values: [
+      key.runId,
+      key.callId,
+      key.attempt,
+      outcome.status,
+      'result' in outcome && outcome.result !== undefined ? storableJson(outcome.result) : null,
+      outcome.status === 'done' ? null : storableText(outcome.error),
+      'logId' in outcome && outcome.logId ? storableText(outcome.logId) : null,
+      before(outcome.status),
+    ],
+    read: (rows) => rows.length > 0,
+  };
 }
 
 /**

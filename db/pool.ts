@@ -5,7 +5,8 @@ import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Schema } from './schema.ts';
 
-export type Database = Kysely<Schema>;
+/** `pool` is for scope.ts, which sends a one-statement transaction without waiting between its parts. */
+export type Database = Kysely<Schema> & { readonly pool: pg.Pool };
 export type DatabaseOptions = {
   readonly url: string;
   /** Shown in pg_stat_activity. */
@@ -31,6 +32,8 @@ export function createDatabase({ url, name, maxConnections = 16, onIdleError }: 
     query_timeout: 20_000,
     idle_in_transaction_session_timeout: 30_000,
     keepAlive: true,
+    // Statements are sent as they come, answers arrive in order: see `forUserOnce`.
+    pipeline: true,
     types: {
       // bigint counters of ours stay far below 2^53.
       getTypeParser: (oid, format) =>
@@ -38,5 +41,7 @@ export function createDatabase({ url, name, maxConnections = 16, onIdleError }: 
     },
   });
   pool.on('error', (error) => onIdleError?.(error));
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  // A connection that breaks while it is in use rejects its statements; unheard, this event would end the process as well.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return Object.assign(new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), { pool });
 }

@@ -2,10 +2,9 @@
  * The model's answer of one turn, written once: message, tool calls, usage and events under the run row's lock, in one
  * statement, for this is the busiest write of all. The first attempt wins.
  */
-import { sql } from 'kysely';
 import { storableText } from '../domain/json.ts';
 import type { NewRunEvent } from './events.ts';
-import type { UserTx } from './scope.ts';
+import type { Statement } from './statement.ts';
 import type { NewAssistantMessage } from './transcript.ts';
 
 export type TurnRecord = {
@@ -15,53 +14,67 @@ export type TurnRecord = {
   readonly output: string | null;
 };
 
-/** @returns false when the turn was written before or the run has ended: nothing was changed then. */
-export async function recordTurn(tx: UserTx, { message, events, output }: TurnRecord): Promise<boolean> {
-  const { runId, turn, userId, toolCalls: calls, usage } = message;
-  const content = message.content === null ? null : storableText(message.content);
-  const final = output === null ? null : storableText(output);
-  const isFinal = output !== null;
-  const { rows } = await sql<{ base: number }>`
-    with run as (
-      update runs set
-        last_event_seq = last_event_seq + ${events.length},
-        model_calls = model_calls + 1,
-        tool_calls = tool_calls + ${calls.length},
-        input_tokens = input_tokens + ${usage.inputTokens},
-        output_tokens = output_tokens + ${usage.outputTokens},
-        status = case when ${isFinal} then 'completed' else status end,
-        output = case when ${isFinal} then ${final}::text else output end,
-        finished_at = case when ${isFinal} then now() else finished_at end,
-        updated_at = now()
-      where id = ${runId} and finished_at is null
-        -- Turns are recorded in order, one model call each: the count is the compare-and-set that two attempts race on.
-        and model_calls = ${turn - 1}
-      returning thread_id, last_event_seq - ${events.length} as base
-    ), message as (
-      insert into messages (run_id, turn, user_id, role, content, tool_call_ids, input_tokens, output_tokens)
-      select ${runId}, ${turn}, ${userId}, 'assistant', ${content}, ${calls.map((call) => call.id)}::text[],
-        ${usage.inputTokens}, ${usage.outputTokens} from run
-    ), calls as (
-      insert into tool_calls (run_id, id, user_id, turn, position, tool, app, is_write, arguments, status, error, finished_at)
-      select ${runId}, c.id, ${userId}, ${turn}, c.n - 1, c.tool, c.app, c.is_write, c.arguments,
-        case when c.refused is null then 'pending' else 'failed' end, c.refused,
-        case when c.refused is null then null else now() end
-      from run, unnest(
-        ${calls.map((call) => call.id)}::text[], ${calls.map((call) => storableText(call.tool))}::text[],
-        ${calls.map((call) => call.app)}::text[], ${calls.map((call) => call.isWrite)}::boolean[],
-        ${calls.map((call) => storableText(call.arguments))}::text[],
-        ${calls.map((call) => (call.refusedBecause === undefined ? null : storableText(call.refusedBecause)))}::text[]
-      ) with ordinality as c(id, tool, app, is_write, arguments, refused, n)
-    ), thread as (
-      update threads set active_run_id = null
-      from run where ${isFinal} and threads.user_id = ${userId} and threads.id = run.thread_id and active_run_id = ${runId}
-    ), told as (
-      insert into run_events (run_id, seq, user_id, type, data)
-      select ${runId}, run.base + e.n, ${userId}, e.type, e.data::jsonb
-      from run, unnest(${events.map((e) => e.type)}::text[], ${events.map((e) => JSON.stringify(e.data ?? {}))}::text[])
-        with ordinality as e(type, data, n)
-    )
-    select base from run
-  `.execute(tx);
-  return rows.length > 0;
+const RECORD_TURN = `
+  with run as (
+    update runs set
+      last_event_seq = last_event_seq + $5::int,
+      model_calls = model_calls + 1,
+      tool_calls = tool_calls + $6::int,
+      input_tokens = input_tokens + $7::int,
+      output_tokens = output_tokens + $8::int,
+      status = case when $9::boolean then 'completed' else status end,
+      output = case when $9::boolean then $10::text else output end,
+      finished_at = case when $9::boolean then now() else finished_at end,
+      updated_at = now()
+    where id = $1::text and finished_at is null
+      -- Turns are recorded in order, one model call each: the count is the compare-and-set that two attempts race on.
+      and model_calls = $2::int - 1
+    returning thread_id, last_event_seq - $5::int as base
+  ), message as (
+    insert into messages (run_id, turn, user_id, role, content, tool_call_ids, input_tokens, output_tokens)
+    select $1::text, $2::int, $3::text, 'assistant', $4::text, $11::text[], $7::int, $8::int from run
+  ), calls as (
+    insert into tool_calls (run_id, id, user_id, turn, position, tool, app, is_write, arguments, status, error, finished_at)
+    select $1::text, c.id, $3::text, $2::int, c.n - 1, c.tool, c.app, c.is_write, c.arguments,
+      case when c.refused is null then 'pending' else 'failed' end, c.refused,
+      case when c.refused is null then null else now() end
+    from run, unnest($11::text[], $12::text[], $13::text[], $14::boolean[], $15::text[], $16::text[])
+      with ordinality as c(id, tool, app, is_write, arguments, refused, n)
+  ), thread as (
+    update threads set active_run_id = null
+    from run where $9::boolean and threads.user_id = $3::text and threads.id = run.thread_id and active_run_id = $1::text
+  ), told as (
+    insert into run_events (run_id, seq, user_id, type, data)
+    select $1::text, run.base + e.n, $3::text, e.type, e.data::jsonb
+    from run, unnest($17::text[], $18::text[]) with ordinality as e(type, data, n)
+  )
+  select base from run`;
+
+/** Gives false when the turn was written before or the run has ended: nothing was changed then. */
+export function recordTurn({ message, events, output }: TurnRecord): Statement<boolean> {
+  const { toolCalls: calls, usage } = message;
+  return {
+    text: RECORD_TURN,
+    values: [
+      message.runId,
+      message.turn,
+      message.userId,
+      message.content === null ? null : storableText(message.content),
+      events.length,
+      calls.length,
+      usage.inputTokens,
+      usage.outputTokens,
+      output !== null,
+      output === null ? null : storableText(output),
+      calls.map((call) => call.id),
+      calls.map((call) => storableText(call.tool)),
+      calls.map((call) => call.app),
+      calls.map((call) => call.isWrite),
+      calls.map((call) => storableText(call.arguments)),
+      calls.map((call) => (call.refusedBecause === undefined ? null : storableText(call.refusedBecause))),
+      events.map((event) => event.type),
+      events.map((event) => JSON.stringify(event.data ?? {})),
+    ],
+    read: (rows) => rows.length > 0,
+  };
 }

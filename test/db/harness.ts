@@ -6,7 +6,7 @@ import { acceptRun, type NewRun } from '../../db/accept-run.ts';
 import { type Flow, openFlow } from '../../db/flows.ts';
 import { createDatabase, type Database } from '../../db/pool.ts';
 import type { Run } from '../../db/runs.ts';
-import { type SystemTx, type UserTx, asSystem, forUser } from '../../db/scope.ts';
+import { type SystemTx, type UserTx, asSystem, forUser, forUserOnce } from '../../db/scope.ts';
 import { recordTurn } from '../../db/record-turn.ts';
 import { putUser } from '../../db/users.ts';
 import { DEFAULT_LIMITS } from '../../domain/limits.ts';
@@ -73,8 +73,10 @@ function createHarness(database: TestDatabase, superuser: pg.Pool): DbHarness {
     newRun,
     newCall: async (userId, isWrite = true) => {
       const run = await newRun(userId);
-      await user(userId, (tx) =>
-        recordTurn(tx, {
+      await forUserOnce(
+        db,
+        userId,
+        recordTurn({
           events: [],
           output: null,
           message: {

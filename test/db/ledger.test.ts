@@ -11,6 +11,7 @@ import {
   settleToolCall,
   startToolCall,
 } from '../../db/ledger.ts';
+import { forUserOnce } from '../../db/scope.ts';
 import { TOOL_CALL_STATUSES, TOOL_CALL_TRANSITIONS, type ToolCallStatus } from '../../domain/statuses.ts';
 import { useDatabase } from './harness.ts';
 
@@ -27,11 +28,13 @@ const OUTCOMES: Readonly<Record<'done' | 'failed' | 'unknown', ToolCallOutcome>>
   unknown: { status: 'unknown', error: 'lost' },
 };
 const start = (key: Key, expectedAttempts: number, timeoutMs = 1_000) =>
-  the().user(key.userId, (tx) =>
-    startToolCall(tx, { ...key, expectedAttempts, accountId: 'ca_1', digest: 'd', timeoutMs }),
+  forUserOnce(
+    the().db,
+    key.userId,
+    startToolCall({ ...key, expectedAttempts, accountId: 'ca_1', digest: 'd', timeoutMs }),
   );
 const settle = (key: Key, attempt: number, outcome: ToolCallOutcome) =>
-  the().user(key.userId, (tx) => settleToolCall(tx, { ...key, attempt }, outcome));
+  forUserOnce(the().db, key.userId, settleToolCall({ ...key, attempt }, outcome));
 const release = (key: Key, attempt: number, to: 'pending' | 'waiting') =>
   the().user(key.userId, (tx) => releaseToolCall(tx, { ...key, attempt }, to));
 const read = async (key: Key) => {

@@ -1,6 +1,7 @@
 /** Runs: acceptance with the thread's lock, one end, events without gaps, lists that stand still. */
 import { describe, expect, test } from 'vitest';
 import { recordTurn } from '../../db/record-turn.ts';
+import { forUserOnce } from '../../db/scope.ts';
 import { acceptRun, withdrawRun } from '../../db/accept-run.ts';
 import { appendEvents, listEvents } from '../../db/events.ts';
 import {
@@ -310,8 +311,10 @@ describe('the transcript', () => {
     const run = await the().newRun(userId);
     const wrote = await Promise.all(
       [1, 2, 3, 4, 5].map((n) =>
-        the().user(userId, (tx) =>
-          recordTurn(tx, { message: message(run.id, userId, 1, `v${n}`, n), events: [], output: null }),
+        forUserOnce(
+          the().db,
+          userId,
+          recordTurn({ message: message(run.id, userId, 1, `v${n}`, n), events: [], output: null }),
         ),
       ),
     );
@@ -327,11 +330,15 @@ describe('the transcript', () => {
     const [userId, other] = [await the().newUser(), await the().newUser()];
     const say = async (owner: string, threadId: string, task: string, isEnded = true) => {
       const run = await the().newRun(owner, { threadId, task });
-      await the().user(owner, (tx) =>
-        recordTurn(tx, { message: message(run.id, owner, 1, 'calls', 1), events: [], output: null }),
+      await forUserOnce(
+        the().db,
+        owner,
+        recordTurn({ message: message(run.id, owner, 1, 'calls', 1), events: [], output: null }),
       );
-      await the().user(owner, (tx) =>
-        recordTurn(tx, { message: message(run.id, owner, 2, `answer to ${task}`), events: [], output: null }),
+      await forUserOnce(
+        the().db,
+        owner,
+        recordTurn({ message: message(run.id, owner, 2, `answer to ${task}`), events: [], output: null }),
       );
       if (isEnded)
         await the().user(owner, (tx) => finishRun(tx, run.id, { status: 'completed', output: '' }));
