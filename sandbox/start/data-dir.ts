@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { identifyProcess } from '../process-identity.ts';
 import { StartError } from '../start-error.ts';
 
@@ -31,7 +31,7 @@ export function openDataDir(path: string): DataDir {
     composio: join(root, 'composio'),
   };
   try {
-    for (const dir of Object.values(dirs)) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    for (const dir of Object.values(dirs)) makeFolder(dir);
     lock(lockFile, root);
   } catch (cause) {
     if (cause instanceof StartError) throw cause;
@@ -41,6 +41,13 @@ export function openDataDir(path: string): DataDir {
     });
   }
   return { path: root, ...dirs, release: () => rmSync(lockFile, { force: true }) };
+}
+
+/** Step by step: where a folder cannot be made at all (below /proc), Node's `recursive` tries for ever. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** The random text kept in `file`, made at first use; readable by its owner only. */
