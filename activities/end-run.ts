@@ -1,6 +1,6 @@
 /** The end of a run that did not complete, in one transaction: status, waiters, calls without a word, events, notice. */
 import { appendEvents } from '../db/events.ts';
-import { abandonStartedCalls } from '../db/ledger.ts';
+import { abandonOpenCalls } from '../db/ledger.ts';
 import { type RunEnd, finishRun, getRun } from '../db/runs.ts';
 import { forUser } from '../db/scope.ts';
 import { settleWaiters } from '../db/waiters.ts';
@@ -21,7 +21,7 @@ export async function endRunOnce(
       return { status: now?.status ?? end.status, isNew: false, noticeIds: [] };
     }
     await settleWaiters(tx, run.id, null);
-    const abandoned = await abandonStartedCalls(tx, run.id);
+    const abandoned = await abandonOpenCalls(tx, run.id);
     await appendEvents(tx, run, [
       ...abandoned.map((call) => ({ type: 'tool.unknown' as const, data: { ...call, status: 'unknown' } })),
       end.status === 'cancelled'

@@ -20,6 +20,8 @@ import type { NewRunBody } from './schemas/run.ts';
 import { startRun } from './start-run.ts';
 import { temporalUnavailable } from './temporal-errors.ts';
 
+// The contract's, for all of it: a check that takes longer is answered with the run as it is.
+const CHECK_DEADLINE_MS = 5_000;
 // Composio unreachable for longer than this must not keep a run from being accepted: the run checks its tools itself.
 const TOOL_CHECK_MS = 3_000;
 /** Seconds; an acceptance takes about 5 s at most, usually a fraction of one. */
@@ -70,6 +72,7 @@ function digestOf(body: NewRunBody): string {
 }
 
 async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Promise<void> {
+  const deadline = Date.now() + CHECK_DEADLINE_MS;
   const { body, log } = request;
   refuseUnavailable(body);
   await requireUser(deps.db, body.userId);
@@ -79,7 +82,12 @@ async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Pro
   if (acceptance.kind === 'thread_busy') {
     throw new ApiProblem('thread_busy', { members: { runId: acceptance.runId } });
   }
-  const start = await startRun(deps.temporal, deps.taskQueue, { ...run, apps }, request.waitForCheck);
+  const start = await startRun(
+    deps.temporal,
+    deps.taskQueue,
+    { ...run, apps },
+    { waitForCheck: request.waitForCheck, deadline },
+  );
   if (start.kind === 'refused') {
     await forUser(deps.db, body.userId, (tx) => withdrawRun(tx, run));
     throw temporalUnavailable(start.cause);

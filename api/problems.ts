@@ -14,7 +14,7 @@ export type ProblemBody = {
   readonly type: string;
   readonly title: string;
   readonly status: number;
-  readonly detail?: string;
+  readonly detail: string;
   readonly instance: string;
   readonly code: string;
   readonly errors?: readonly { readonly at: string; readonly message: string }[];
@@ -67,13 +67,19 @@ function isDatabaseUnavailable(error: unknown): boolean {
   return false;
 }
 
+/** What is wrong, in one sentence, from the list of it. */
+function describe(problem: ApiProblem): string | null {
+  if (problem.errors.length === 0) return null;
+  return `${problem.errors.map(({ at, message }) => `${at} ${message}`).join('; ')}.`;
+}
+
 export function toProblemBody(problem: ApiProblem, instance: string): ProblemBody {
   const { status, title } = PROBLEMS[problem.code];
   return {
     type: PROBLEM_TYPE_PREFIX + problem.code,
     title,
     status,
-    ...(problem.detail === null ? {} : { detail: problem.detail }),
+    detail: problem.detail ?? describe(problem) ?? `${title}.`,
     instance,
     code: problem.code,
     ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),

@@ -3,9 +3,8 @@
  * The database is the only thing asked: a query to Temporal would need a worker and a replay.
  */
 import type { Database } from '../db/pool.ts';
-import { runHeads } from '../db/runs.ts';
+import { type RunHead, runHeads } from '../db/runs.ts';
 import { asSystem } from '../db/scope.ts';
-import type { RunStatus } from '../domain/statuses.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 
 // A person does not notice a quarter of a second, and four small queries a second do not load a database.
@@ -73,7 +72,9 @@ export function createRunWatch(db: Database, onError: (error: unknown) => void):
   };
 }
 
-/** Not ended, and waiting for nobody; a run whose cancel was asked for waits for nobody, whatever it says yet. */
-function isBusy(head: { status: RunStatus; isCancelRequested: boolean }): boolean {
-  return head.status === 'running' || (head.isCancelRequested && !isEndedRunStatus(head.status));
+/** Not ended, and waiting for nobody: also when it says so only because it has not come to what was connected or cancelled. */
+function isBusy(head: RunHead): boolean {
+  return (
+    head.status === 'running' || head.isResuming || (head.isCancelRequested && !isEndedRunStatus(head.status))
+  );
 }

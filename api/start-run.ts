@@ -16,32 +16,30 @@ import {
 } from '../workflows/messages.ts';
 import { isRefused, isUnknownAttribute } from './temporal-errors.ts';
 
-// The contract's: a check that takes longer is answered with the run as it is. A live worker needs a few hundred milliseconds.
-const CHECK_DEADLINE_MS = 5_000;
+// What a start gets in any case, also when the checks before it took long: a live server needs a few milliseconds.
+const LEAST_MS = 1_000;
 
 export type RunStart =
   | { readonly kind: 'checked' }
   | { readonly kind: 'started_or_unknown'; readonly cause?: unknown }
   | { readonly kind: 'refused'; readonly cause: unknown };
 
+/** `deadline`: by our clock, milliseconds since the epoch. */
+export type StartWait = { readonly waitForCheck: boolean; readonly deadline: number };
 type StartedRun = { readonly id: string; readonly userId: string; readonly apps: readonly string[] };
 
 export async function startRun(
   client: Client,
   taskQueue: string,
   run: StartedRun,
-  waitForCheck: boolean,
+  wait: StartWait,
 ): Promise<RunStart> {
-  const first = await startOnce(
-    client,
-    startOptions(taskQueue, run, searchAttributes(client, run)),
-    waitForCheck,
-  );
+  const first = await startOnce(client, startOptions(taskQueue, run, searchAttributes(client, run)), wait);
   if (first.kind !== 'refused' || lacksAttributes.has(client) || !isUnknownAttribute(first.cause))
     return first;
   // The worker says at its start which command adds them; until then runs go without.
   lacksAttributes.add(client);
-  return startOnce(client, startOptions(taskQueue, run, []), waitForCheck);
+  return startOnce(client, startOptions(taskQueue, run, []), wait);
 }
 
 /** Clients whose namespace has refused our search attributes. */
@@ -59,7 +57,7 @@ function searchAttributes(client: Client, run: StartedRun): SearchAttributePair[
 async function startOnce(
   client: Client,
   options: ReturnType<typeof startOptions>,
-  waitForCheck: boolean,
+  wait: StartWait,
 ): Promise<RunStart> {
   const operation = new WithStartWorkflowOperation(AGENT_RUN, options);
   let hasStarted = false;
@@ -68,14 +66,14 @@ async function startOnce(
     () => undefined,
   );
   try {
-    await client.withDeadline(Date.now() + CHECK_DEADLINE_MS, async () => {
-      if (!waitForCheck) await client.workflow.start(AGENT_RUN, options);
+    await client.withDeadline(Math.max(wait.deadline, Date.now() + LEAST_MS), async () => {
+      if (!wait.waitForCheck) await client.workflow.start(AGENT_RUN, options);
       else
         await client.workflow.executeUpdateWithStart(connectionCheckUpdate, {
           startWorkflowOperation: operation,
         });
     });
-    return waitForCheck ? { kind: 'checked' } : { kind: 'started_or_unknown' };
+    return wait.waitForCheck ? { kind: 'checked' } : { kind: 'started_or_unknown' };
   } catch (error) {
     return !hasStarted && isRefused(error)
       ? { kind: 'refused', cause: error }

@@ -23,12 +23,17 @@ export function isRefused(error: unknown): boolean {
   return false;
 }
 
-/** True when the namespace lacks a search attribute; the server names it. */
+/** True when the namespace lacks a search attribute. The server names it in one error of the chain, the code may be another's. */
 export function isUnknownAttribute(error: unknown): boolean {
+  let isInvalid = false;
+  let isNamed = false;
   for (let e: unknown = error; e instanceof Error; e = e.cause) {
-    if (isGrpcServiceError(e)) return INVALID_ARGUMENT.has(e.code) && /search attribute/i.test(e.details);
+    isNamed ||= /search attribute/i.test(e.message);
+    if (!isGrpcServiceError(e)) continue;
+    isInvalid ||= INVALID_ARGUMENT.has(e.code);
+    isNamed ||= /search attribute/i.test(e.details);
   }
-  return false;
+  return isInvalid && isNamed;
 }
 
 export function temporalUnavailable(cause: unknown): ApiProblem {

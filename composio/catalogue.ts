@@ -25,9 +25,34 @@ export function createCatalogue(client: ComposioClient): Catalogue {
   const toolkitReads = createCoalescer<Toolkit | null>();
 
   async function readTools(slugs: readonly string[]): Promise<readonly Tool[]> {
-    const found = (await client.getTools(slugs)).map(deepFreeze);
+    const read = await client.getTools(slugs);
+    const silent = new Set(read.filter((tool) => tool.noAuth === null).map((tool) => tool.app));
+    const isOpen = new Map(
+      await Promise.all(
+        [...silent].map(async (app) => [app, (await getToolkit(app))?.noAuth ?? false] as const),
+      ),
+    );
+    const found = read.map((tool) =>
+      deepFreeze({ ...tool, noAuth: tool.noAuth ?? isOpen.get(tool.app) ?? false }),
+    );
     for (const tool of found) tools.set(tool.slug, tool);
     return found;
+  }
+
+  async function getToolkit(app: string, options?: CallOptions): Promise<Toolkit | null> {
+    const slug = app.toLowerCase();
+    if (!isSlug(slug)) return null;
+    const known = toolkits.get(slug);
+    if (known) return known;
+    return await toolkitReads(
+      slug,
+      async () => {
+        const toolkit = await client.getToolkit(slug);
+        if (toolkit) toolkits.set(slug, toolkit);
+        return toolkit;
+      },
+      options?.signal,
+    );
   }
 
   return {
@@ -48,21 +73,7 @@ export function createCatalogue(client: ComposioClient): Catalogue {
       }
       return asked.map((slug) => known.get(slug)).filter((tool) => tool !== undefined);
     },
-    async getToolkit(app, options) {
-      const slug = app.toLowerCase();
-      if (!isSlug(slug)) return null;
-      const known = toolkits.get(slug);
-      if (known) return known;
-      return await toolkitReads(
-        slug,
-        async () => {
-          const toolkit = await client.getToolkit(slug);
-          if (toolkit) toolkits.set(slug, toolkit);
-          return toolkit;
-        },
-        options?.signal,
-      );
-    },
+    getToolkit,
   };
 }
 

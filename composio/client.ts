@@ -4,7 +4,6 @@
  * reason of a status, and shows accounts in a v1 shape that the API no longer speaks. It never executes a tool.
  */
 import type { ConnectedAccount } from '../domain/gate.ts';
-import type { Tool } from '../domain/tool.ts';
 import { classifyAnswer, classifyTransportError, unreadableAnswer } from './classify.ts';
 import type { Purpose } from './classify.ts';
 import { ComposioFailure } from './failure.ts';
@@ -12,6 +11,7 @@ import type { CallOptions, ConnectionPage, ConnectionQuery, Toolkit } from './po
 import type { Transport, WireAnswer, WireRequest } from './transport.ts';
 import { pathSegment } from './transport.ts';
 import type { AuthConfig } from './wire.ts';
+import type { WireTool } from './wire.ts';
 import { listPage, toAccount, toAuthConfig, toCreatedAuthConfigId, toTool, toToolkit } from './wire.ts';
 
 /** Composio documents no maximum; 100 is below every limit that was seen to be refused. */
@@ -30,7 +30,7 @@ export type ComposioClient = {
   getConnection(accountId: string, options?: CallOptions): Promise<ConnectedAccount | null>;
   /** True when it was there. */
   deleteConnection(accountId: string, options?: CallOptions): Promise<boolean>;
-  getTools(slugs: readonly string[], options?: CallOptions): Promise<Tool[]>;
+  getTools(slugs: readonly string[], options?: CallOptions): Promise<WireTool[]>;
   getToolkit(app: string, options?: CallOptions): Promise<Toolkit | null>;
   listAuthConfigs(app: string, options?: CallOptions): Promise<AuthConfig[]>;
   createManagedAuthConfig(app: string, options?: CallOptions): Promise<string>;
@@ -71,7 +71,9 @@ export function createClient(
     for (let page = 0; page < MAX_PAGES; page++) {
       const answer = await readPage(path, { ...query, cursor }, options);
       items.push(...answer.items);
-      if (answer.nextCursor === null || answer.nextCursor === cursor) return items;
+      if (answer.nextCursor === null) return items;
+      // A list that does not move on is not a whole one: what is missing from it must not be taken for missing at Composio.
+      if (answer.nextCursor === cursor) break;
       cursor = answer.nextCursor;
     }
     throw notAList(path);

@@ -48,7 +48,7 @@ export function toAccount(item: unknown): ConnectedAccount | null {
     status,
     statusReason:
       account.status_reason ??
-      (status === account.status ? null : `unknown status ${account.status.slice(0, 40)}`),
+      (status === account.status.toUpperCase() ? null : `unknown status ${account.status.slice(0, 40)}`),
     disabled: account.is_disabled === true || account.auth_config?.is_disabled === true,
     createdAt: toUtc(account.created_at),
     updatedAt: toUtc(account.updated_at ?? account.created_at),
@@ -56,7 +56,8 @@ export function toAccount(item: unknown): ConnectedAccount | null {
 }
 
 /** A status that Composio may add one day must never act, and its user must be asked rather than left waiting: INACTIVE. */
-function toStatus(status: string): ConnectionStatus {
+function toStatus(text: string): ConnectionStatus {
+  const status = text.toUpperCase();
   return (CONNECTION_STATUSES as readonly string[]).includes(status)
     ? (status as ConnectionStatus)
     : 'INACTIVE';
@@ -77,7 +78,10 @@ const wireTool = z.object({
   input_parameters: z.custom<JsonObject>(isObject).nullish().catch(null),
 });
 
-export function toTool(item: unknown): Tool | null {
+/** A tool as the wire has it: where it does not say whether it needs an account (`noAuth` null), its toolkit does. */
+export type WireTool = Omit<Tool, 'noAuth'> & { readonly noAuth: boolean | null };
+
+export function toTool(item: unknown): WireTool | null {
   const parsed = wireTool.safeParse(item);
   if (!parsed.success) return null;
   const tool = parsed.data;
@@ -87,7 +91,7 @@ export function toTool(item: unknown): Tool | null {
     app: tool.toolkit.slug.toLowerCase(),
     appName: tool.toolkit.name ?? tool.toolkit.slug,
     version: tool.version ?? null,
-    noAuth: tool.no_auth === true,
+    noAuth: tool.no_auth ?? null,
     tags: tool.tags ?? [],
     parameters: withoutFileParameters(tool.input_parameters ?? { type: 'object', properties: {} }),
   };
@@ -147,12 +151,20 @@ export function toCreatedAuthConfigId(body: unknown): string | null {
   return parsed.success ? parsed.data : null;
 }
 
-const wireLink = z.object({ connected_account_id: text, redirect_url: text, expires_at: optionalText });
+const wireLink = z.object({
+  connected_account_id: optionalText,
+  // Composio spells it so in its older answers and callbacks.
+  connectedAccountId: optionalText,
+  redirect_url: text,
+  expires_at: optionalText,
+});
 
 export function toConnectLink(body: unknown): ConnectLink | null {
   const parsed = wireLink.safeParse(body);
   if (!parsed.success) return null;
-  const { connected_account_id: accountId, redirect_url: redirectUrl, expires_at: expiresAt } = parsed.data;
+  const { redirect_url: redirectUrl, expires_at: expiresAt } = parsed.data;
+  const accountId = parsed.data.connected_account_id ?? parsed.data.connectedAccountId;
+  if (!accountId) return null;
   return { accountId, redirectUrl, expiresAt: expiresAt ?? null };
 }
 

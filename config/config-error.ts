@@ -4,7 +4,13 @@ export class ConfigError extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(`The environment is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    const [only] = problems;
+    const list = problems.map((problem) => `\n  - ${problem}`).join('');
+    super(
+      problems.length === 1 && only
+        ? `The environment is not usable: ${only}`
+        : `The environment is not usable:${list}`,
+    );
     this.problems = problems;
   }
 }

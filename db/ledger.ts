@@ -161,25 +161,26 @@ export async function releaseToolCall(
 }
 
 /**
- * The run is over: calls that were sent and left no word will get none. Writes become `unknown`, which is the truth; reads
- * have failed. @returns the writes.
+ * The run is over. Calls that were sent and left no word will get none: writes become `unknown`, which is the truth; reads have
+ * failed. Calls that were never sent have failed too. @returns the writes that are unknown.
  */
-export async function abandonStartedCalls(
+export async function abandonOpenCalls(
   tx: AnyTx,
   runId: string,
 ): Promise<readonly { callId: string; tool: string }[]> {
   const rows = await tx
     .updateTable('tool_calls')
     .set({
-      status: sql<ToolCallStatus>`case when is_write then 'unknown' else 'failed' end`,
-      error: 'The run ended while this call was on its way.',
+      status: sql<ToolCallStatus>`case when status = 'started' and is_write then 'unknown' else 'failed' end`,
+      error: sql<string>`case when status = 'started' then 'The run ended while this call was on its way.'
+        else 'The run ended before this call was sent.' end`,
       finished_at: sql<Date>`clock_timestamp()`,
     })
     .where('run_id', '=', runId)
-    .where('status', '=', 'started')
-    .returning(['id', 'tool', 'is_write'])
+    .where('status', 'in', ['pending', 'waiting', 'started'])
+    .returning(['id', 'tool', 'status'])
     .execute();
-  return rows.filter((row) => row.is_write).map((row) => ({ callId: row.id, tool: row.tool }));
+  return rows.filter((row) => row.status === 'unknown').map((row) => ({ callId: row.id, tool: row.tool }));
 }
 
 /** Whether a write with this tool to this account has an unknown outcome in this run: then no further one may leave. */

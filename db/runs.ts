@@ -78,14 +78,28 @@ export async function listRuns(
   return (await query.execute()).map((row) => ({ run: toRun(row), createdAtText: row.created_at_text }));
 }
 
+export type RunHead = {
+  readonly id: string;
+  readonly status: RunStatus;
+  readonly lastEventSeq: number;
+  readonly isCancelRequested: boolean;
+  /** Everything that it waits for has been connected; its workflow has not come to it yet. */
+  readonly isResuming: boolean;
+};
+
 /** Status and newest event number of some runs, for those who wait for a change, and whether their end was asked for. */
-export async function runHeads(
-  tx: SystemTx,
-  ids: readonly string[],
-): Promise<readonly { id: string; status: RunStatus; lastEventSeq: number; isCancelRequested: boolean }[]> {
+export async function runHeads(tx: SystemTx, ids: readonly string[]): Promise<readonly RunHead[]> {
   const rows = await tx
     .selectFrom('runs')
     .select(['id', 'status', 'last_event_seq', 'cancel_requested_at'])
+    .select(
+      sql<boolean>`status = 'waiting_for_connection' and exists (
+        select 1 from flow_waiters w where w.run_id = runs.id and w.state = 'waiting'
+      ) and not exists (
+        select 1 from flow_waiters w join connection_flows f on f.id = w.flow_id
+        where w.run_id = runs.id and w.state = 'waiting' and f.status <> 'completed'
+      )`.as('is_resuming'),
+    )
     .where('id', '=', sql<string>`any(${ids as string[]}::text[])`)
     .execute();
   return rows.map((row) => ({
@@ -93,6 +107,7 @@ export async function runHeads(
     status: row.status,
     lastEventSeq: row.last_event_seq,
     isCancelRequested: row.cancel_requested_at !== null,
+    isResuming: row.is_resuming,
   }));
 }
 

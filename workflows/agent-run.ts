@@ -52,7 +52,13 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   let status: RunStatus = 'running';
   const waiting = new Map<string, WaitingApp>();
 
-  setHandler(connectionCompletedSignal, ({ app }) => void wakes.set(app, (wakes.get(app) ?? 0) + 1));
+  // Anybody with access to Temporal may send it, with anything in it: what names no app is a hint for all that is waited for.
+  setHandler(connectionCompletedSignal, (hint: unknown) => {
+    const app = (hint as { app?: unknown } | null | undefined)?.app;
+    for (const name of typeof app === 'string' ? [app.toLowerCase()] : waiting.keys()) {
+      wakes.set(name, (wakes.get(name) ?? 0) + 1);
+    }
+  });
   setHandler(connectionCheckUpdate, async () => {
     await condition(() => checked !== null);
     return checked as unknown as ConnectionCheck;

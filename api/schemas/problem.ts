@@ -10,7 +10,7 @@ export const problemSchema = z
     type: z.string().meta({ description: `\`${PROBLEM_TYPE_PREFIX}\` and the code.` }),
     title: z.string(),
     status: z.int(),
-    detail: z.string().optional(),
+    detail: z.string(),
     instance: z.string().meta({ description: "The request's id, also in X-Request-Id and in the log." }),
     code: z.enum(codes),
     errors: z

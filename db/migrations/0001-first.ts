@@ -99,7 +99,7 @@ create table runs (
   cancel_requested_at timestamptz,
   started_at timestamptz,
   created_at timestamptz not null default clock_timestamp(),
-  updated_at timestamptz not null default now(),
+  updated_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
   foreign key (user_id, thread_id) references threads (user_id, id) on delete cascade
 );

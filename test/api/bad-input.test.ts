@@ -31,6 +31,7 @@ describe('a key', () => {
     expect({ ...answer.body, instance: '' }).toEqual({
       type: 'urn:bellhop:problem:unauthorized',
       title: 'A valid API key is needed',
+      detail: 'A valid API key is needed.',
       status: 401,
       code: 'unauthorized',
       instance: '',

@@ -81,6 +81,7 @@ describe('an unexpected error', () => {
     expect(answer.body).toEqual({
       type: 'urn:bellhop:problem:internal',
       title: 'Something went wrong here',
+      detail: 'Something went wrong here.',
       status: 500,
       code: 'internal',
       instance: answer.headers['x-request-id'],

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type ToolCallOutcome,
-  abandonStartedCalls,
+  abandonOpenCalls,
   getToolCall,
   hasUnknownWrite,
   msUntilDeadline,
@@ -183,17 +183,17 @@ describe('a write with an unknown outcome', () => {
 });
 
 describe('the end of a run', () => {
-  test('makes a started write unknown, a started read failed, and leaves the rest', async () => {
+  test('makes a started write unknown, fails what was read or never sent, and leaves what has ended', async () => {
     for (const [isWrite, from, to] of [
       [true, 'started', 'unknown'],
       [false, 'started', 'failed'],
-      [true, 'pending', 'pending'],
-      [true, 'waiting', 'waiting'],
+      [true, 'pending', 'failed'],
+      [true, 'waiting', 'failed'],
       [true, 'done', 'done'],
     ] as const) {
       const key = await newKey(isWrite);
       await force(key, from, 1);
-      const writes = await the().system((tx) => abandonStartedCalls(tx, key.runId));
+      const writes = await the().system((tx) => abandonOpenCalls(tx, key.runId));
       expect([from, (await read(key)).status, writes.length]).toEqual([from, to, to === 'unknown' ? 1 : 0]);
     }
   });

@@ -1,0 +1,32 @@
+/** Signals are hints from anybody who reaches Temporal: what they carry may be anything, and must not wedge a run. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runWorkflowId } from '../../workflows/messages.ts';
+import { type TestBellhop, startTestBellhop } from '../setup/bellhop.ts';
+
+let bellhop: TestBellhop;
+beforeAll(async () => {
+  bellhop = await startTestBellhop();
+});
+afterAll(() => bellhop.close());
+
+test.each([
+  ['no payload', []],
+  ['null', [null]],
+  ['a text', ['slack']],
+  ['a number for the app', [{ app: 7 }]],
+  ['another case', [{ app: 'SLACK' }]],
+])(
+  'a connection-completed with %s makes a waiting run look again, and it goes on once connected',
+  async (_, args) => {
+    const userId = `user-${randomUUID()}`;
+    await bellhop.putUser(userId);
+    const runId = await bellhop.start({ userId, task: 'Tell #general hello', tools: ['SLACK_SEND_MESSAGE'] });
+    await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
+    await bellhop.sandbox.seedAccount({ userId, app: 'slack', status: 'ACTIVE' });
+    await bellhop.client.workflow
+      .getHandle(runWorkflowId(runId))
+      .signal('connection-completed', ...(args as []));
+    expect((await bellhop.ended(runId)).status).toBe('completed');
+  },
+);
