@@ -14,6 +14,6 @@ try {
 } catch (error) {
   const reason =
     error instanceof AggregateError ? error.errors.map(String).join('; ') : (error as Error).message;
-  console.error(`Migration failed: ${reason}`);
+  console.error(`Migration of the database that DATABASE_URL names failed: ${reason}`);
   process.exit(1);
 }

@@ -16,7 +16,10 @@ export async function connectTemporal({
   const [native, connection] = await Promise.all([
     NativeConnection.connect(connectionOptions),
     Connection.connect(connectionOptions),
-  ]);
+  ]).catch((cause: unknown) => {
+    // What the SDK says of it is the name of a Rust type.
+    throw new Error(`Temporal does not answer at ${connectionOptions.address} (TEMPORAL_ADDRESS)`, { cause });
+  });
   return {
     native,
     client: new Client({ connection, namespace }),

@@ -34,13 +34,12 @@ export function connectPage(view: {
       <a class="action" href="${view.goPath}" rel="nofollow">Continue to ${appName}</a>
       <p class="soft">
         Go on only if you are ${view.forWhom} and expected this. Whoever goes on connects their own ${appName}
-        account for ${view.forWhom}. You can remove it again at any time.
+        account for ${view.forWhom}.
       </p>`,
   });
 }
 
 function why(runs: readonly string[]): string {
   if (runs.length === 0) return 'To be ready for later tasks';
-  if (runs.length === 1) return `Run ${runs[0] ?? ''} waits for it`;
-  return `${runs.length} runs wait for it`;
+  return runs.length === 1 ? 'A task waits for it' : `${runs.length} tasks wait for it`;
 }

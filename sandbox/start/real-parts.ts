@@ -4,6 +4,8 @@
  */
 import { Connection } from '@temporalio/client';
 import { Client } from 'pg';
+import { createComposio } from '../../composio/create-composio.ts';
+import { ComposioFailure } from '../../composio/failure.ts';
 import { loadTemporalConfig } from '../../config/temporal.ts';
 import type { Env } from './plan.ts';
 import { StartError } from '../start-error.ts';
@@ -53,3 +55,24 @@ function reasonOf(error: unknown): string {
   const { details, message } = error as { details?: string; message?: string };
   return (details || message || String(error)).split('\n')[0] ?? '';
 }
+
+/** Long enough for a first TLS handshake across the world, short against the start of everything else. */
+const COMPOSIO_PROBE_MS = 4_000;
+
+/** One cheap request with the person's key. @returns what is wrong, in words; null when it answers as it should. */
+export async function probeComposio(baseUrl: string, apiKey: string): Promise<string | null> {
+  try {
+    const composio = createComposio({ baseUrl, apiKey, authConfigs: new Map(), sdk: 'composio-core' });
+    await composio.ping({ signal: AbortSignal.timeout(COMPOSIO_PROBE_MS) });
+    return null;
+  } catch (error) {
+    if (error instanceof ComposioFailure) return PROBE_TROUBLE[error.kind] ?? error.message;
+    return `it does not answer within ${COMPOSIO_PROBE_MS / 1_000} s`;
+  }
+}
+
+const PROBE_TROUBLE: Readonly<Record<string, string>> = {
+  unavailable: 'it cannot be reached',
+  config: 'it refuses COMPOSIO_API_KEY',
+  api_retired: 'it does not speak the v3.1 API',
+};

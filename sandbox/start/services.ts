@@ -17,7 +17,7 @@ import {
   temporalEnvironment,
 } from './environment.ts';
 import { StartError } from '../start-error.ts';
-import { reachDatabase, reachTemporal } from './real-parts.ts';
+import { probeComposio, reachDatabase, reachTemporal } from './real-parts.ts';
 
 /** `address` is for a person; `env` is for worker and API. */
 export type Service = {
@@ -92,7 +92,12 @@ export async function provideTemporal(context: StartContext): Promise<Service> {
 
 export async function provideComposio(context: StartContext): Promise<Service> {
   if (!context.plan.Composio) {
-    return { address: context.env['COMPOSIO_BASE_URL'] || DEFAULT_COMPOSIO_URL, env: {}, url: null };
+    const address = context.env['COMPOSIO_BASE_URL'] || DEFAULT_COMPOSIO_URL;
+    const trouble = await probeComposio(address, context.env['COMPOSIO_API_KEY'] ?? '');
+    // Not a reason to stop: runs are accepted and wait until it answers. But nobody should have to find out from a run.
+    if (trouble !== null)
+      context.log(`Composio at ${address} cannot be used now: ${trouble}. Runs will wait for it.`);
+    return { address, env: {}, url: null };
   }
   const url = await startSandbox(context, 'composio', {
     COMPOSIO_SANDBOX_PORT: String(context.ports.composio),

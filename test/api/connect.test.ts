@@ -56,7 +56,8 @@ describe('a connect link', () => {
     expect(page.status).toBe(200);
     expect(page.text).toContain('Connect Slack');
     expect(page.text).toContain('Alice &lt;script&gt;');
-    expect(page.text).toContain(`Run ${run.body.id} waits for it`);
+    expect(page.text).toContain('A task waits for it');
+    expect(page.text).not.toContain(run.body.id);
     expect(page.text).toContain(new URL(api.url).host);
     expect(page.text).not.toContain('secret-prompt');
     expect(page.text).not.toContain('<script');
