@@ -105,8 +105,8 @@ export async function loadAccountKnowledge(
     select app, account_id, false as is_verified, null::timestamptz as verified_at from connection_attempts
     where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
       and account_id is not null and status <> 'accepted'
-      -- An account that was deleted at Composio cannot be listed again.
-      and cleaned_at is null
+      -- An account that was deleted at Composio is not listed again; a list that was read before it was may still be in use.
+      and (cleaned_at is null or cleaned_at > now() - interval '1 hour')
     union all
     select app, account_id, true, verified_at from connections
     where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))

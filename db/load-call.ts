@@ -10,11 +10,13 @@ export type LoadedCall = { readonly run: Run; readonly call: ToolCall; readonly 
 
 type Loaded = { run: JsonObject; call: JsonObject; unaccepted: string[] | null; verified: string | null };
 
+/** Which attempts count is as in loadAccountKnowledge. */
 const LOAD_CALL = `
   select to_jsonb(r) - 'output' as run, to_jsonb(c) as call,
     (select array_agg(a.account_id) from connection_attempts a
       where a.user_id = c.user_id and a.app = c.app and a.account_id is not null
-        and a.status <> 'accepted' and a.cleaned_at is null) as unaccepted,
+        and a.status <> 'accepted'
+        and (a.cleaned_at is null or a.cleaned_at > now() - interval '1 hour')) as unaccepted,
     (select k.account_id from connections k
       where k.user_id = c.user_id and k.app = c.app and k.verified_at is not null
       order by k.verified_at desc limit 1) as verified
