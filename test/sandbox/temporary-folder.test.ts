@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startDaemon } from '../../sandbox/daemon.ts';
 import { identifyProcess } from '../../sandbox/process-identity.ts';
@@ -41,11 +42,13 @@ test('stops the server in such a folder before it removes it, but not one whose 
   const pidFile = join(folder, 'process.json');
   const daemon = await startDaemon({
     command: process.execPath,
-    args: ['-e', 'setInterval(() => undefined, 1000)'],
+    args: ['-e', 'console.log("up"); setInterval(() => undefined, 1000)'],
     logFile: join(folder, 'log'),
     pidFile,
     stopSignal: 'SIGINT',
   });
+  // Where the tests run in the background of a shell, a child ignores SIGINT until Node has started in it.
+  while (!readFileSync(join(folder, 'log'), 'utf8').includes('up')) await sleep(20);
   expect(await sweepTemporaryFolders(parent)).toEqual([]);
   expect(daemon.hasExited()).toBe(false);
 
