@@ -7,7 +7,7 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 
 const HAS_PROC = existsSync('/proc/self/stat');
 
-/** A token that is equal only for the same process: its start time (and boot) and program name. Null: no such live process. */
+/** A token that is equal only for the same process: its boot and start time. Null: no such live process. */
 export function identifyProcess(pid: number): string | null {
   if (!Number.isInteger(pid) || pid <= 1) return null;
   return HAS_PROC ? identifyByProc(pid) : askPs(pid, 'lstart=,comm=');
@@ -35,12 +35,12 @@ export function commandLineOf(pid: number): string | null {
 function identifyByProc(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const open = stat.indexOf('(');
     const close = stat.lastIndexOf(')'); // a program name may itself contain brackets and spaces
     const fields = stat.slice(close + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return null; // dead, merely not yet reaped
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return `${boot} ${fields[19] ?? ''} ${stat.slice(open + 1, close)}`;
+    // Without the program's name: Node gives its main thread another one a moment after it has started.
+    return `${boot} ${fields[19] ?? ''}`;
   } catch {
     return null;
   }
