@@ -1,10 +1,18 @@
-/** Figures of one run: percentiles, and a table for people. */
+/** Figures of one run: percentiles, the machine they come from, and a table for people. */
+import { availableParallelism, cpus, loadavg } from 'node:os';
+
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 export const round = (value: number, digits = 1): string => value.toFixed(digits);
+
+/** Load is of the last minute, at the moment of the call: ask before the bench adds its own. */
+export function machineFacts(): string {
+  const model = cpus()[0]?.model.trim() ?? 'unknown CPU';
+  return `${availableParallelism()} cores (${model}), Node ${process.versions.node}, load before ${round(loadavg()[0] ?? Number.NaN)}`;
+}
 
 export function printTable(rows: readonly (readonly string[])[]): void {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];

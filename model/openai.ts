@@ -50,14 +50,24 @@ async function complete(
   { defaultModel, timeoutMs }: { defaultModel: string; timeoutMs: number },
 ): Promise<Completion> {
   request.signal?.throwIfAborted();
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline;
+  // Own controller and timer: those of AbortSignal.any and AbortSignal.timeout keep each finished request for the whole deadline.
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(request.signal?.reason);
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    controller.abort();
+  }, timeoutMs);
+  request.signal?.addEventListener('abort', onAbort, { once: true });
   const wireRequest = toWireRequest(request, defaultModel);
   try {
-    const answer: unknown = await client.chat.completions.create(wireRequest, { signal });
+    const answer: unknown = await client.chat.completions.create(wireRequest, { signal: controller.signal });
     return readAnswer(answer, request, wireRequest.model);
   } catch (error) {
     request.signal?.throwIfAborted();
-    throw classify(error, { timedOut: deadline.aborted, now: Date.now() });
+    throw classify(error, { timedOut, now: Date.now() });
+  } finally {
+    clearTimeout(timer);
+    request.signal?.removeEventListener('abort', onAbort);
   }
 }

@@ -19,6 +19,7 @@ const worker = await Worker.create({
     composioUrl: env('COMPOSIO_BASE_URL'),
     modelUrl: env('MODEL_URL'),
     task: env('TASK'),
+    system: env('SYSTEM'),
   }),
 });
 console.log('the bare worker polls');
