@@ -10,7 +10,7 @@ import { completeFlow } from '../../db/flows.ts';
 import { requestCancel } from '../../db/runs.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { listToolCalls } from '../../db/transcript.ts';
-import { SWEEP, runWorkflowId } from '../../workflows/messages.ts';
+import { SWEEP, progressQuery, runWorkflowId } from '../../workflows/messages.ts';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createConnect } from '../setup/connect.ts';
 import { type Receiver, startReceiver } from '../setup/receiver.ts';
@@ -112,6 +112,12 @@ describe('a run', () => {
     const runId = await bellhop.start(send(userId));
     await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
     const flow = await connect.open(userId);
+    // The row says so a moment before the activity has started the flow's workflow; the run's own workflow, after it.
+    const workflow = bellhop.client.workflow.getHandle(runWorkflowId(runId));
+    await until(
+      'the workflow waits',
+      async () => (await workflow.query(progressQuery)).waitingFor.length > 0,
+    );
     // The flow's workflow is gone, and completes by a row alone: nobody says a word to the run.
     await bellhop.client.workflow.getHandle(`connect-${flow.id}`).terminate();
     const account = await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
