@@ -118,8 +118,14 @@ describe('a run', () => {
       'the workflow waits',
       async () => (await workflow.query(progressQuery)).waitingFor.length > 0,
     );
+    // An activity outlives its workflow, and one that is on its way would find the account and wake the run.
+    const flowWorkflow = bellhop.client.workflow.getHandle(`connect-${flow.id}`);
+    await until('the flow’s workflow rests', async () => {
+      const { raw, historyLength } = await flowWorkflow.describe();
+      return historyLength > 8 && (raw.pendingActivities ?? []).length === 0 && !raw.pendingWorkflowTask;
+    });
     // The flow's workflow is gone, and completes by a row alone: nobody says a word to the run.
-    await bellhop.client.workflow.getHandle(`connect-${flow.id}`).terminate();
+    await flowWorkflow.terminate();
     const account = await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
     await forUser(bellhop.db, userId, (tx) => completeFlow(tx, flow, account.id));
     expect((await sweep()).woken).toBe(0);
