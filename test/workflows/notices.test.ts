@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addNotice, getDelivery } from '../../db/notices.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { listWaiting } from '../../db/waiters.ts';
-import { DELIVER_NOTICE, noticeWorkflowId } from '../../workflows/messages.ts';
+import { DELIVER_NOTICE, noticeWorkflowId, runWorkflowId } from '../../workflows/messages.ts';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createConnect } from '../setup/connect.ts';
 import { type Receiver, startReceiver } from '../setup/receiver.ts';
@@ -168,22 +168,14 @@ describe('a run tells', () => {
     const account = await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
     await bellhop.sandbox.revokeAtProvider(account.id);
     const send = { userId, task: 'Tell #general hello', tools: ['SLACK_SEND_MESSAGE'] };
-    for (let i = 0; i < 2; i += 1) {
-      const runId = await bellhop.start(send);
+    const runIds = [await bellhop.start(send), await bellhop.start(send)];
+    for (const runId of runIds)
       await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
-    }
     await until('both waits', async () => receiver.of(userId, 'run.waiting_for_connection').length === 2);
     expect(receiver.of(userId, 'connection.expired').map(({ body }) => body.data['status'])).toEqual([
       'REVOKED',
     ]);
-    const handles = bellhop.client.workflow.list({
-      query: `WorkflowType = 'agentRun' AND ExecutionStatus = 'Running'`,
-    });
-    for await (const { workflowId } of handles)
-      await bellhop.client.workflow
-        .getHandle(workflowId)
-        .cancel()
-        .catch(() => undefined);
+    for (const runId of runIds) await bellhop.client.workflow.getHandle(runWorkflowId(runId)).cancel();
   });
 
   test('a notice names ids and statuses, never the task or a tool’s arguments', async () => {
