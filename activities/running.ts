@@ -4,8 +4,8 @@ import { ComposioFailure } from '../composio/failure.ts';
 import { ModelFailure } from '../model/failure.ts';
 import { toFailure } from './failures.ts';
 
-/** A third of the shortest heartbeat timeout in workflows/policies.ts (10 s), so that two may be lost. */
-const HEARTBEAT_INTERVAL_MS = 3_000;
+/** A quarter of the shortest heartbeat timeout in workflows/policies.ts (4 s): two may be lost, or late by almost 3 s. */
+const HEARTBEAT_INTERVAL_MS = 1_000;
 
 /** Runs `work` with heartbeats, and turns whatever it throws into the failure that Temporal should see. */
 export async function running<T>(

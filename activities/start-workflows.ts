@@ -7,6 +7,7 @@ import {
   type ConnectAccountInput,
   DELIVER_NOTICE,
   type DeliverNoticeInput,
+  WORKFLOW_TASK_TIMEOUT,
   connectionCompletedSignal,
   flowWorkflowId,
   noticeWorkflowId,
@@ -26,6 +27,7 @@ export async function startFlowWorkflow(
     workflowId: flowWorkflowId(flow.id),
     taskQueue: info.taskQueue,
     args: [input],
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     signal: connectionCompletedSignal,
     signalArgs: [{ app: flow.app }],
     staticSummary: `connect ${flow.appName} for ${flow.userId}`.slice(0, SUMMARY_LENGTH),
@@ -42,6 +44,7 @@ export async function startDeliveries(noticeIds: readonly string[], userId: stri
         workflowId: noticeWorkflowId(noticeId),
         taskQueue: info.taskQueue,
         args: [input],
+        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         staticSummary: `notice to ${userId}`.slice(0, SUMMARY_LENGTH),
         priority: { fairnessKey: userId.slice(0, FAIRNESS_KEY_LENGTH) },
       });

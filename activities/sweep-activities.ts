@@ -12,7 +12,12 @@ import { listQuietRuns, listUnheardCancels, listUnstartedRuns, touchRun } from '
 import { asSystem } from '../db/scope.ts';
 import { listMissedWakes } from '../db/waiters.ts';
 import { toEntityId } from '../domain/user-id.ts';
-import { AGENT_RUN, type AgentRunInput, runWorkflowId } from '../workflows/messages.ts';
+import {
+  AGENT_RUN,
+  type AgentRunInput,
+  WORKFLOW_TASK_TIMEOUT,
+  runWorkflowId,
+} from '../workflows/messages.ts';
 import { cleanAccounts } from './clean-accounts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { cutToUrl } from './cut-to-url.ts';
@@ -101,6 +106,7 @@ async function startUnstarted(deps: ActivityDeps): Promise<number> {
         workflowId: runWorkflowId(id),
         taskQueue: info.taskQueue,
         args: [input],
+        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         priority: { fairnessKey: userId.slice(0, 64) },
       });

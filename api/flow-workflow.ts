@@ -5,6 +5,7 @@ import type { Flow } from '../db/flows.ts';
 import type { ConnectAccountInput } from '../workflows/messages.ts';
 import {
   CONNECT_ACCOUNT,
+  WORKFLOW_TASK_TIMEOUT,
   attemptOpenedSignal,
   connectionCompletedSignal,
   flowWorkflowId,
@@ -56,6 +57,7 @@ function optionsOf(taskQueue: string, flow: Flow) {
     workflowId: flowWorkflowId(flow.id),
     taskQueue,
     args: [input],
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     workflowIdConflictPolicy: 'USE_EXISTING' as const,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE' as const,
     staticSummary: `connect ${flow.appName} for ${flow.userId}`.slice(0, 200),

@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { Audit } from '../db/audits.ts';
 import type { AuditInput } from '../workflows/messages.ts';
-import { AUDIT_CONNECTIONS } from '../workflows/messages.ts';
+import { AUDIT_CONNECTIONS, WORKFLOW_TASK_TIMEOUT } from '../workflows/messages.ts';
 
 // A start is answered in milliseconds; an operator should not wait longer than this for an outage.
 const DEADLINE_MS = 5_000;
@@ -14,6 +14,7 @@ export async function startAudit(temporal: Client, taskQueue: string, audit: Aud
       workflowId: audit.workflowId,
       taskQueue,
       args: [input],
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       workflowIdConflictPolicy: 'USE_EXISTING',
       staticSummary: `audit (${audit.mode})`,
     });

@@ -11,6 +11,7 @@ import {
   APPS_ATTRIBUTE,
   STATUS_ATTRIBUTE,
   USER_ATTRIBUTE,
+  WORKFLOW_TASK_TIMEOUT,
   connectionCheckUpdate,
   runWorkflowId,
 } from '../workflows/messages.ts';
@@ -88,6 +89,7 @@ function startOptions(taskQueue: string, run: StartedRun, typedSearchAttributes:
     taskQueue,
     args: [input],
     typedSearchAttributes,
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     workflowIdConflictPolicy: 'USE_EXISTING' as const,
     workflowIdReusePolicy: 'REJECT_DUPLICATE' as const,
     // Names only, never the task: the summary is not encrypted and stands in the UI. The server takes 400 bytes.

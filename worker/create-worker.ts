@@ -2,7 +2,12 @@
  * The worker: workflows and activities on one task queue, because eager activity dispatch works only within one queue.
  * Starts polling at `run()`, not before.
  */
-import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  type NativeConnection,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import { type ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
 
@@ -28,16 +33,27 @@ const MAX_ACTIVITIES = 100;
  */
 const EAGER_ACTIVITIES = 8;
 /**
- * A cancellation reaches an activity with the answer to its heartbeat. The SDK's default would hold heartbeats back for up to
- * 8 s (24 s in the audit), and a model's answer that nobody wants any more would be paid for meanwhile.
+ * As often as activities beat (activities/running.ts). The SDK's default would hold beats back for 0.8 of their timeout, and
+ * one more that is late would pass for a lost worker. A cancellation comes with the answer to a beat: sooner, too.
  */
-const MAX_HEARTBEAT_THROTTLE = '2 seconds';
+const MAX_HEARTBEAT_THROTTLE = '1 second';
+/**
+ * A workflow task of a worker that died waits in that worker's own queue for this long, then any worker may take it. Live
+ * workers fetch theirs in milliseconds; one that is so loaded that it does not loses a cached workflow, whose history is
+ * small. The SDK's default of 10 s was most of what a run stood still after a kill.
+ */
+const STICKY_TIMEOUT = '2 seconds';
 /** After the tool deadline a sent call has its answer or its abort, and a few seconds to record it. */
 const GRACE_MARGIN_MS = 5_000;
 
 export async function createWorker(deps: WorkerDeps): Promise<Worker> {
+  return Worker.create(workerOptions(deps));
+}
+
+/** Apart from `createWorker`, so that a bench can compare with other options and a test can put faults between. */
+export function workerOptions(deps: WorkerDeps): WorkerOptions {
   const { connection, namespace, taskQueue, workflowBundle, settings } = deps;
-  return Worker.create({
+  return {
     connection,
     namespace,
     taskQueue,
@@ -48,6 +64,7 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
     maxEagerActivityReservationsPerWorkflowTask: EAGER_ACTIVITIES,
     maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
     defaultHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
+    stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     shutdownGraceTime: settings.toolTimeoutMs + GRACE_MARGIN_MS,
-  });
+  };
 }

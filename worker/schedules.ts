@@ -12,6 +12,7 @@ import {
   type AuditInput,
   SWEEP,
   SWEEP_SCHEDULE_ID,
+  WORKFLOW_TASK_TIMEOUT,
 } from '../workflows/messages.ts';
 
 /** After an outage an audit that was missed by hours is still worth doing; yesterday's is not, today's comes. */
@@ -28,7 +29,14 @@ export async function ensureSchedules(
   await createOnce(client, {
     scheduleId: SWEEP_SCHEDULE_ID,
     spec: { intervals: [{ every: '1 minute' }] },
-    action: { type: 'startWorkflow', workflowType: SWEEP, workflowId: SWEEP, taskQueue, args: [] },
+    action: {
+      type: 'startWorkflow',
+      workflowType: SWEEP,
+      workflowId: SWEEP,
+      taskQueue,
+      args: [],
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
   });
 }
@@ -61,6 +69,7 @@ function auditSchedule(taskQueue: string, auditCron: string): ScheduleOptions {
       workflowId: 'audit-scheduled',
       taskQueue,
       args: [input],
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
     memo: { [CRON_MEMO]: auditCron },

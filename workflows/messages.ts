@@ -28,6 +28,12 @@ export const USER_ATTRIBUTE = defineSearchAttributeKey('BellhopUserId', SearchAt
 export const STATUS_ATTRIBUTE = defineSearchAttributeKey('BellhopStatus', SearchAttributeType.KEYWORD);
 export const APPS_ATTRIBUTE = defineSearchAttributeKey('BellhopApps', SearchAttributeType.KEYWORD_LIST);
 
+/**
+ * Given with every start. A workflow task whose worker died is given to another one after this. A task takes milliseconds,
+ * the replay of a long run under load a second; the server's default is 10 s.
+ */
+export const WORKFLOW_TASK_TIMEOUT = '4 seconds';
+
 export const runWorkflowId = (runId: string): string => `run-${runId}`;
 export const flowWorkflowId = (flowId: string): string => `connect-${flowId}`;
 export const auditWorkflowId = (auditId: string): string => `audit-${auditId}`;
@@ -65,6 +71,8 @@ export type DeliverNoticeInput = { readonly noticeId: string; readonly userId: s
 
 /** Sent to `agentRun` and `connectAccount`: an account of `app` may have become usable. */
 export const connectionCompletedSignal = defineSignal<[{ app: string }]>('connection-completed');
+/** Sent to `agentRun`: a person has decided on a tool call (an approval, or what became of an unknown outcome). */
+export const callDecidedSignal = defineSignal<[{ callId: string }]>('call-decided');
 /** Sent to `connectAccount`: somebody clicked, so an account exists that can be polled for a while. */
 export const attemptOpenedSignal = defineSignal('attempt-opened');
 

@@ -2,10 +2,21 @@
 import type { ActivityOptions } from '@temporalio/workflow';
 import { ActivityCancellationType } from '@temporalio/workflow';
 
-/** A lost worker is noticed after this; activities beat every 3 s, so two beats may be lost. */
-const HEARTBEAT_TIMEOUT = '10 seconds';
-/** What cannot be reached is tried again this often at most: an outage's end is noticed within a minute. */
-const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const;
+/**
+ * A lost worker is noticed after this, and its work begins elsewhere RETRY's first interval later: together within 5 s.
+ * Activities beat every second (activities/running.ts), so a pause of the process of almost 3 s (garbage, a huge JSON, a
+ * starved machine) is no loss. Shorter, and such a pause would have the model asked, and paid, twice.
+ */
+const HEARTBEAT_TIMEOUT = '4 seconds';
+/**
+ * What cannot be reached is tried again this often at most: an outage's end is noticed within a minute. The first interval
+ * is also a part of how long a lost worker's activities stand still.
+ */
+const RETRY = {
+  initialInterval: '500 milliseconds',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+} as const;
 /** An outage of many hours parks a run; after a day a person should know that it failed. */
 const PATIENCE = '24 hours';
 

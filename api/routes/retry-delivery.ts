@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { getDelivery, reopenDelivery } from '../../db/notices.ts';
 import { asSystem } from '../../db/scope.ts';
 import type { DeliverNoticeInput } from '../../workflows/messages.ts';
-import { DELIVER_NOTICE, noticeWorkflowId } from '../../workflows/messages.ts';
+import { DELIVER_NOTICE, WORKFLOW_TASK_TIMEOUT, noticeWorkflowId } from '../../workflows/messages.ts';
 import { defineRoute } from '../define-route.ts';
 import { ApiProblem } from '../problem-codes.ts';
 import { id } from '../schemas/common.ts';
@@ -37,6 +37,7 @@ export const retryDeliveryRoute = defineRoute({
           workflowId: noticeWorkflowId(reopened.noticeId),
           taskQueue,
           args: [input],
+          workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
           workflowIdConflictPolicy: 'USE_EXISTING',
           workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         });

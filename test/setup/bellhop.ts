@@ -21,7 +21,7 @@ import { createComposioSandbox } from '../../sandbox/composio/server.ts';
 import { createModelSandboxControl, type ModelSandboxControl } from '../../sandbox/model/control.ts';
 import { createModelSandbox } from '../../sandbox/model/server.ts';
 import { createWorker } from '../../worker/create-worker.ts';
-import { AGENT_RUN, runWorkflowId } from '../../workflows/messages.ts';
+import { AGENT_RUN, WORKFLOW_TASK_TIMEOUT, runWorkflowId } from '../../workflows/messages.ts';
 import { createTestDatabase } from './database.ts';
 import { installTestRuntime } from './runtime.ts';
 import { testTaskQueue, testTemporalAddress, testWorkflowBundle } from './temporal.ts';
@@ -64,6 +64,7 @@ export type TestBellhop = {
 const SETTINGS: ActivitySettings = {
   toolTimeoutMs: 5_000,
   callbackGraceMs: 300,
+  freshAccountGraceMs: 1_500,
   pollIntervalMs: 200,
   connectTimeoutMs: 60_000,
   verifierMode: false,
@@ -162,6 +163,7 @@ export async function startTestBellhop(
       await client.workflow.start(AGENT_RUN, {
         workflowId: runWorkflowId(id),
         taskQueue,
+        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         args: [{ runId: id, userId: run.userId }],
       });
       return id;
