@@ -8,6 +8,8 @@ export type ActivitySettings = {
   readonly toolTimeoutMs: number;
   /** How long polling must have seen an account ACTIVE before a consent without a callback counts. */
   readonly callbackGraceMs: number;
+  /** How long an account that a flow has just verified may be refused before its user is asked again. */
+  readonly freshAccountGraceMs: number;
   readonly pollIntervalMs: number;
   readonly connectTimeoutMs: number;
   /** The integrator's server confirms who consented; a consent found by polling never counts. */

@@ -47,6 +47,15 @@ export function toFailure(error: unknown, attempt: number): Error {
   });
 }
 
+/** An execution was refused for its account, and asking the user would be too early: the same call again, after `delayMs`. */
+export function refusedAccountFailure(why: 'fresh' | 'replaced', delayMs: number): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: `account.${why}`,
+    message: why === 'fresh' ? 'the new account is not accepted yet' : 'another account works by now',
+    nextRetryDelay: delayMs,
+  });
+}
+
 /** A row that must be there is not: erased, or a wrong id. */
 export function goneFailure(what: string): ApplicationFailure {
   return ApplicationFailure.create({ type: 'gone', message: `${what} does not exist`, nonRetryable: true });

@@ -16,15 +16,15 @@ import {
   gateMessage,
   resolveAccount,
 } from '../domain/gate.ts';
-import type { GateReason } from '../domain/statuses.ts';
+import type { BrokenStatus, GateReason } from '../domain/statuses.ts';
 import { toEntityId } from '../domain/user-id.ts';
 
 export type AppName = { readonly app: string; readonly appName: string };
 export type MissingApp = AppName & {
   readonly reason: GateReason;
   readonly account: ConnectedAccount | null;
-  /** Composio says ACTIVE but the provider refuses: only a new account will do. */
-  readonly reconnect?: boolean;
+  /** Composio says ACTIVE but an execution with it was refused: only another account will do. */
+  readonly refusedAccountId?: string | null;
 };
 
 /** Reads and resolves, app by app. One Composio request (a page at a time). */
@@ -93,7 +93,8 @@ export async function openFlowsFor(
       userId: user.userId,
       app: item.app,
       appName: item.appName,
-      reconnect: item.reconnect ?? false,
+      reconnect: false,
+      refusedAccountId: item.refusedAccountId ?? null,
       returnUrl: null,
       timeoutMs: user.timeoutMs,
     });
@@ -124,7 +125,7 @@ export async function tellBroken(
   channels: readonly 'webhook'[],
 ): Promise<string | null> {
   const { account } = broken;
-  const status = account.status === 'ACTIVE' ? (account.disabled ? 'INACTIVE' : 'REVOKED') : account.status;
+  const status = account.status === 'ACTIVE' ? refusedAs(broken.reason, account) : account.status;
   const episodeId = await openEpisode(tx, {
     userId: broken.userId,
     app: broken.app,
@@ -145,4 +146,10 @@ export async function tellBroken(
     },
     channels,
   );
+}
+
+/** What is told of an account that Composio calls ACTIVE and that does not work. */
+function refusedAs(reason: GateReason, account: ConnectedAccount): BrokenStatus {
+  if (account.disabled) return 'INACTIVE';
+  return reason === 'expired' ? 'EXPIRED' : 'REVOKED';
 }

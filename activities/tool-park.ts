@@ -2,16 +2,17 @@
 import { appendEvents } from '../db/events.ts';
 import { releaseToolCall } from '../db/ledger.ts';
 import { addNotice } from '../db/notices.ts';
-import { type Run, lockRun, setRunStatus } from '../db/runs.ts';
+import { type Run, lockRun, refreshRunStatus } from '../db/runs.ts';
 import { forUser } from '../db/scope.ts';
 import type { ToolCall } from '../db/transcript.ts';
-import { addWaiter, listWaiting, settleWaiters } from '../db/waiters.ts';
+import { addWaiter, settleWaiters } from '../db/waiters.ts';
 import type { ConnectedAccount } from '../domain/gate.ts';
 import type { GateReason } from '../domain/statuses.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 import type { Tool } from '../domain/tool.ts';
 import type { ActivityDeps } from './deps.ts';
 import { openFlowsFor } from './gate.ts';
+import { judgeRefusal } from './refused-account.ts';
 import { channelsOf } from './run-notices.ts';
 import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
 
@@ -21,24 +22,28 @@ export type Parking = {
   readonly tool: Tool;
   readonly reason: GateReason;
   readonly account: ConnectedAccount | null;
-  /** Composio calls the account ACTIVE, its provider does not. */
-  readonly reconnect: boolean;
+  /** An execution with this account was refused, though it was ACTIVE when it was chosen. */
+  readonly refused: boolean;
 };
 
 export async function parkForConnection(
   deps: ActivityDeps,
-  { run, call, tool, reason, account, reconnect }: Parking,
+  { run, call, tool, refused, ...seen }: Parking,
 ): Promise<
   { status: 'needs_connection'; app: string; reason: GateReason; flowId: string } | { status: 'ended' }
 > {
   const channels = channelsOf(deps.settings);
+  const { reason, account, refusedAccountId } =
+    refused && seen.account !== null
+      ? await judgeRefusal(deps, { run, call, reason: seen.reason, account: seen.account })
+      : { ...seen, refusedAccountId: null };
   const parked = await forUser(deps.db, run.userId, async (tx) => {
     const locked = await lockRun(tx, run.id);
     if (!locked || isEndedRunStatus(locked.status)) return null;
     await releaseToolCall(tx, { runId: run.id, callId: call.id, attempt: call.attempts }, 'waiting');
     const user = { userId: run.userId, timeoutMs: run.connectTimeoutMs, channels };
     const { flows, noticeIds } = await openFlowsFor(tx, user, [
-      { app: tool.app, appName: tool.appName, reason, account, reconnect },
+      { app: tool.app, appName: tool.appName, reason, account, refusedAccountId },
     ]);
     const flow = flows.get(tool.app);
     if (!flow) return null;
@@ -50,7 +55,7 @@ export async function parkForConnection(
       reason,
       state: 'waiting',
     });
-    await setRunStatus(tx, run.id, 'waiting_for_connection');
+    await refreshRunStatus(tx, run.id);
     await appendEvents(tx, run, [
       { type: 'connection.required', data: { app: tool.app, reason, flowId: flow.id, callId: call.id } },
     ]);
@@ -85,7 +90,7 @@ export async function resumeAfterConnection(deps: ActivityDeps, run: Run, app: s
     if (!locked || isEndedRunStatus(locked.status)) return;
     const settled = await settleWaiters(tx, run.id, [app]);
     if (settled.length === 0) return;
-    if ((await listWaiting(tx, run.id)).length === 0) await setRunStatus(tx, run.id, 'running');
+    await refreshRunStatus(tx, run.id);
     await appendEvents(tx, run, [{ type: 'connection.completed', data: { app } }]);
   });
 }

@@ -11,7 +11,7 @@ export type Verdict =
   | { readonly kind: 'retry'; readonly error: ComposioFailure }
   /** Nothing that the model or the user can mend. */
   | { readonly kind: 'fatal'; readonly error: ComposioFailure }
-  | { readonly kind: 'needs_connection'; readonly reason: GateReason; readonly reconnect: boolean };
+  | { readonly kind: 'needs_connection'; readonly reason: GateReason };
 
 export function judgeAnswer(answer: ExecuteResult, isWrite: boolean): Verdict {
   if (answer.successful)
@@ -19,7 +19,7 @@ export function judgeAnswer(answer: ExecuteResult, isWrite: boolean): Verdict {
   const error = answer.error ?? 'The tool failed without saying why.';
   switch (classifyToolError(error)) {
     case 'revoked_at_provider':
-      return { kind: 'needs_connection', reason: 'revoked', reconnect: true };
+      return { kind: 'needs_connection', reason: 'revoked' };
     case 'maybe_happened':
       if (isWrite) return { kind: 'settle', outcome: { status: 'unknown', error } };
       break;
@@ -32,9 +32,9 @@ export function judgeAnswer(answer: ExecuteResult, isWrite: boolean): Verdict {
 export function judgeFailure(failure: ComposioFailure, isWrite: boolean): Verdict {
   switch (failure.kind) {
     case 'not_connected':
-      return { kind: 'needs_connection', reason: 'missing', reconnect: false };
+      return { kind: 'needs_connection', reason: 'missing' };
     case 'connection_expired':
-      return { kind: 'needs_connection', reason: 'expired', reconnect: false };
+      return { kind: 'needs_connection', reason: 'expired' };
     case 'invalid_arguments':
     case 'tool_not_found':
     case 'rejected':

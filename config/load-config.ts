@@ -36,6 +36,7 @@ export type Config = {
     readonly returnUrls: readonly string[];
     readonly pollIntervalMs: number;
     readonly callbackGraceMs: number;
+    readonly freshAccountGraceMs: number;
     readonly timeoutMs: number;
   };
   readonly audit: { readonly cron: string };
@@ -118,6 +119,7 @@ function toConfig(env: Environment): Config {
       returnUrls: env.BELLHOP_RETURN_URLS ?? [],
       pollIntervalMs: env.CONNECT_POLL_INTERVAL,
       callbackGraceMs: env.CONNECT_CALLBACK_GRACE,
+      freshAccountGraceMs: env.CONNECT_FRESH_GRACE,
       timeoutMs: env.CONNECT_TIMEOUT,
     },
     audit: { cron: env.AUDIT_CRON },

@@ -42,6 +42,8 @@ export const variables = {
   BELLHOP_RETURN_URLS: value.urlList().optional(),
   CONNECT_POLL_INTERVAL: value.duration().default(15_000),
   CONNECT_CALLBACK_GRACE: value.duration().default(60_000),
+  // Composio's own delay between an account's ACTIVE and its first working execution is seen to be up to a minute.
+  CONNECT_FRESH_GRACE: value.duration().default(60_000),
   CONNECT_TIMEOUT: value.duration().default(7 * 86_400_000),
 
   // Of one tool's request at Composio. Most answer in seconds; some search for a minute.

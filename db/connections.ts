@@ -101,22 +101,54 @@ export async function loadAccountKnowledge(
   userId: string,
   apps: readonly string[] | null,
 ): Promise<(app: string) => AccountKnowledge> {
-  const { rows } = await sql<{ app: string; account_id: string; is_verified: boolean }>`
-    select app, account_id, false as is_verified, null::timestamptz as verified_at from connection_attempts
+  const { rows } = await sql<{
+    app: string;
+    account_id: string;
+    what: 'unaccepted' | 'refused' | 'verified';
+  }>`
+    select app, account_id, 'unaccepted' as what, null::timestamptz as verified_at from connection_attempts
     where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
       and account_id is not null and status <> 'accepted'
       -- An account that was deleted at Composio is not listed again; a list that was read before it was may still be in use.
       and (cleaned_at is null or cleaned_at > now() - interval '1 hour')
     union all
-    select app, account_id, true, verified_at from connections
+    select app, refused_account_id, 'refused', null from connection_flows
+    where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
+      and status = 'open' and refused_account_id is not null
+    union all
+    select app, account_id, 'verified', verified_at from connections
     where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
       and verified_at is not null
     order by verified_at desc nulls last
   `.execute(tx);
-  return (app) => ({
-    unaccepted: new Set(
-      rows.filter((row) => !row.is_verified && row.app === app).map((row) => row.account_id),
-    ),
-    lastVerified: rows.find((row) => row.is_verified && row.app === app)?.account_id ?? null,
-  });
+  return (app) => {
+    const those = (what: string) =>
+      rows.filter((row) => row.what === what && row.app === app).map((row) => row.account_id);
+    return {
+      unaccepted: new Set(those('unaccepted')),
+      refused: new Set(those('refused')),
+      lastVerified: those('verified')[0] ?? null,
+    };
+  };
+}
+
+/**
+ * A fresh ACTIVE may be refused for a moment. Gives how long ago a flow verified this account, and how much of `graceMs` is left,
+ * by the database's clock; null when that is over, no flow ever did, or a call of the user's has worked with it since.
+ */
+export async function freshnessOf(
+  tx: UserTx,
+  account: { userId: string; accountId: string; graceMs: number },
+): Promise<{ readonly ageMs: number; readonly leftMs: number } | null> {
+  const { rows } = await sql<{ age: number }>`
+    select (extract(epoch from clock_timestamp() - k.verified_at) * 1000)::float8 as age
+    from connections k
+    where k.user_id = ${account.userId} and k.account_id = ${account.accountId} and k.verified_at is not null
+      and not exists (
+        select 1 from runs r join tool_calls c on c.run_id = r.id
+        where r.user_id = k.user_id and (r.finished_at is null or r.finished_at > k.verified_at)
+          and c.account_id = k.account_id and c.status = 'done' and c.finished_at > k.verified_at)
+  `.execute(tx);
+  const ageMs = rows[0]?.age;
+  return ageMs === undefined || ageMs >= account.graceMs ? null : { ageMs, leftMs: account.graceMs - ageMs };
 }

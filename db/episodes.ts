@@ -29,8 +29,8 @@ export async function openEpisode(tx: AnyTx, episode: NewEpisode): Promise<strin
 }
 
 /**
- * The app works again for this user. Not so when its provider has refused the account that Composio goes on calling ACTIVE:
- * that lasts until the flow which asks for a new account is over, and is told once.
+ * The app works again for this user. Not so when an execution was refused with the account that Composio goes on calling
+ * ACTIVE: that lasts until the flow which asks for another account is over, and is told once.
  */
 export async function closeEpisodes(tx: AnyTx, userId: string, apps: readonly string[]): Promise<void> {
   if (apps.length === 0) return;
@@ -41,10 +41,10 @@ export async function closeEpisodes(tx: AnyTx, userId: string, apps: readonly st
     .where(sql<boolean>`app = any(${apps as string[]}::text[])`)
     .where('closed_at', 'is', null)
     .where(
-      sql<boolean>`not (status = 'REVOKED' and exists (
+      sql<boolean>`not exists (
         select 1 from connection_flows f
         where f.user_id = connection_episodes.user_id and f.app = connection_episodes.app
-          and f.status = 'open' and f.reconnect and f.expires_at > now()))`,
+          and f.status = 'open' and f.refused_account_id is not null and f.expires_at > now())`,
     )
     .execute();
 }

@@ -15,6 +15,8 @@ export type Flow = {
   readonly reason: string | null;
   /** Asked for although an account works: only an account of this flow's own attempts completes it. */
   readonly reconnect: boolean;
+  /** An execution with it was refused although Composio calls it ACTIVE: while the flow is open it satisfies nothing. */
+  readonly refusedAccountId: string | null;
   readonly returnUrl: string | null;
   /** The bearer part of `connectUrl`. Never logged, never in history. */
   readonly token: string;
@@ -30,6 +32,7 @@ export type NewFlow = {
   readonly app: string;
   readonly appName: string;
   readonly reconnect: boolean;
+  readonly refusedAccountId?: string | null;
   readonly returnUrl: string | null;
   readonly timeoutMs: number;
 };
@@ -47,6 +50,7 @@ export async function openFlow(tx: UserTx, flow: NewFlow): Promise<{ flow: Flow;
       app: flow.app,
       app_name: flow.appName,
       reconnect: flow.reconnect,
+      refused_account_id: flow.refusedAccountId ?? null,
       return_url: flow.returnUrl,
       token: newSecret(),
       expires_at: sql<Date>`now() + ${flow.timeoutMs} * interval '1 millisecond'`,
@@ -59,6 +63,9 @@ export async function openFlow(tx: UserTx, flow: NewFlow): Promise<{ flow: Flow;
           expires_at: sql<Date>`greatest(connection_flows.expires_at, excluded.expires_at)`,
           return_url: sql<string | null>`coalesce(connection_flows.return_url, excluded.return_url)`,
           reconnect: sql<boolean>`connection_flows.reconnect or excluded.reconnect`,
+          refused_account_id: sql<
+            string | null
+          >`coalesce(excluded.refused_account_id, connection_flows.refused_account_id)`,
         }),
     )
     .returningAll()
@@ -199,6 +206,7 @@ export function toFlow(row: Selectable<ConnectionFlowsTable>): Flow {
     status: row.status,
     reason: row.reason,
     reconnect: row.reconnect,
+    refusedAccountId: row.refused_account_id,
     returnUrl: row.return_url,
     token: row.token,
     accountId: row.account_id,

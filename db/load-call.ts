@@ -8,7 +8,13 @@ import { type ToolCall, toToolCall } from './transcript.ts';
 
 export type LoadedCall = { readonly run: Run; readonly call: ToolCall; readonly knowledge: AccountKnowledge };
 
-type Loaded = { run: JsonObject; call: JsonObject; unaccepted: string[] | null; verified: string | null };
+type Loaded = {
+  run: JsonObject;
+  call: JsonObject;
+  unaccepted: string[] | null;
+  refused: string[] | null;
+  verified: string | null;
+};
 
 /** Which attempts count is as in loadAccountKnowledge. */
 const LOAD_CALL = `
@@ -17,6 +23,8 @@ const LOAD_CALL = `
       where a.user_id = c.user_id and a.app = c.app and a.account_id is not null
         and a.status <> 'accepted'
         and (a.cleaned_at is null or a.cleaned_at > now() - interval '1 hour')) as unaccepted,
+    (select array_agg(f.refused_account_id) from connection_flows f
+      where f.user_id = c.user_id and f.app = c.app and f.status = 'open' and f.refused_account_id is not null) as refused,
     (select k.account_id from connections k
       where k.user_id = c.user_id and k.app = c.app and k.verified_at is not null
       order by k.verified_at desc limit 1) as verified
@@ -36,6 +44,10 @@ function toLoaded(row: Loaded): LoadedCall {
   return {
     run: toRun(revive(row.run)),
     call: toToolCall(revive(row.call)),
-    knowledge: { unaccepted: new Set(row.unaccepted ?? []), lastVerified: row.verified },
+    knowledge: {
+      unaccepted: new Set(row.unaccepted ?? []),
+      refused: new Set(row.refused ?? []),
+      lastVerified: row.verified,
+    },
   };
 }

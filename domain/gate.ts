@@ -23,6 +23,8 @@ export type ConnectedAccount = {
 export type AccountKnowledge = {
   /** Accounts of connect attempts that were never accepted: somebody consented, we do not know who. They never act. */
   readonly unaccepted: ReadonlySet<string>;
+  /** Accounts that Composio calls ACTIVE and with which an execution was refused: a flow that asks for another one is open. */
+  readonly refused: ReadonlySet<string>;
   /** The account that the newest completed flow verified, if any. It is preferred while it is ACTIVE. */
   readonly lastVerified: string | null;
 };
@@ -44,7 +46,7 @@ const REASON_OF: Readonly<Record<BrokenStatus, GateReason>> = {
 
 /**
  * Picks the account that acts for `entityId` in `app`: ours, of this app, ACTIVE, not disabled, not of an unaccepted
- * attempt; the last verified one first, else the newest. Without one, the reason is that of the newest broken account.
+ * attempt, not refused lately; the last verified one first, else the newest. Without one, the reason is that of the newest broken account.
  */
 export function resolveAccount(
   accounts: readonly ConnectedAccount[],
@@ -53,13 +55,14 @@ export function resolveAccount(
   const mine = accounts
     .filter((a) => a.entityId === entityId && a.app === app && !knowledge.unaccepted.has(a.id))
     .sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.id.localeCompare(a.id));
-  const usable = mine.filter((a) => a.status === 'ACTIVE' && !a.disabled);
+  const usable = mine.filter((a) => a.status === 'ACTIVE' && !a.disabled && !knowledge.refused.has(a.id));
   const chosen = usable.find((a) => a.id === knowledge.lastVerified) ?? usable[0];
   if (chosen) return { kind: 'ready', account: chosen };
   for (const account of mine) {
     if (isBrokenStatus(account.status))
       return { kind: 'needs_connection', reason: REASON_OF[account.status], account };
-    if (account.status === 'ACTIVE') return { kind: 'needs_connection', reason: 'inactive', account };
+    if (account.status !== 'ACTIVE') continue;
+    return { kind: 'needs_connection', reason: account.disabled ? 'inactive' : 'revoked', account };
   }
   return { kind: 'needs_connection', reason: 'missing', account: null };
 }

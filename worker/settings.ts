@@ -6,6 +6,7 @@ export function activitySettings(config: Config): ActivitySettings {
   return {
     toolTimeoutMs: config.worker.toolTimeoutMs,
     callbackGraceMs: config.connect.callbackGraceMs,
+    freshAccountGraceMs: config.connect.freshAccountGraceMs,
     pollIntervalMs: config.connect.pollIntervalMs,
     connectTimeoutMs: config.connect.timeoutMs,
     verifierMode: config.connect.verifierUrl !== null,

@@ -33,7 +33,7 @@ export const connectPageRoute = defineRoute({
       forWhom: user?.displayName ?? flow.userId,
       askedBy: new URL(publicUrl).host,
       waitingRuns: runs,
-      isReconnect: flow.reconnect,
+      isReconnect: flow.reconnect || flow.refusedAccountId !== null,
       goPath: `/connect/${flow.token}/go`,
     });
     return { status: 200, page };

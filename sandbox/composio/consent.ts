@@ -45,6 +45,7 @@ export function decideConsent(
     return sendPage(response, 400, endPage('Nothing was decided', ''));
   const { account, link } = open;
   state.links.settle(link, decision === 'approve' ? 'approved' : 'denied');
+  if (decision === 'approve') state.accounts.update(account, { consentedAt: Date.now() });
   if (decision === 'approve') approve(state, account, form.get('account')?.trim() || suggestedName(account));
   else {
     state.accounts.update(account, {

@@ -11,6 +11,9 @@ export type SandboxSettings = {
   unfinishedBecomes: Extract<ConnectionStatus, 'INITIATED' | 'EXPIRED' | 'FAILED'>;
   /** How long a consented account stays INITIATED before it is ACTIVE. */
   activeDelayMs: number;
+  /** How long after its consent an ACTIVE account is refused by executions nevertheless, and in which words. */
+  freshFailureMs: number;
+  freshFailure: 'not_connected' | 'expired' | 'revoked';
   /** How many of the next consents lose their redirect (the browser ends on our page). -1: all. */
   dropCallbacks: number;
   /** When true, consent leaves the account INITIATED until `complete_auth` names its user. */
@@ -28,6 +31,8 @@ export const DEFAULT_SETTINGS: Readonly<SandboxSettings> = {
   freshStatus: 'INITIATED',
   unfinishedBecomes: 'INITIATED',
   activeDelayMs: 0,
+  freshFailureMs: 0,
+  freshFailure: 'not_connected',
   dropCallbacks: 0,
   callbackVerifier: false,
   // The live maximum is not documented; 1000 is what large readers are seen to get.

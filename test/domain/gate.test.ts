@@ -20,12 +20,16 @@ const day = (n: number): string => `2026-01-${String(n).padStart(2, '0')}T00:00:
 /** `ready:<account>` or `<reason>:<account or ->`. */
 const resolve = (
   accounts: readonly ConnectedAccount[],
-  { unaccepted = [], lastVerified = null }: { unaccepted?: string[]; lastVerified?: string | null } = {},
+  {
+    unaccepted = [],
+    refused = [],
+    lastVerified = null,
+  }: { unaccepted?: string[]; refused?: string[]; lastVerified?: string | null } = {},
 ): string => {
   const resolution = resolveAccount(accounts, {
     entityId: 'alice',
     app: 'slack',
-    knowledge: { unaccepted: new Set(unaccepted), lastVerified },
+    knowledge: { unaccepted: new Set(unaccepted), refused: new Set(refused), lastVerified },
   });
   return resolution.kind === 'ready'
     ? `ready:${resolution.account.id}`
@@ -53,6 +57,13 @@ describe('the account that acts', () => {
       [account('old', { status: 'EXPIRED' }), account('new')],
       { lastVerified: 'old' },
       'ready:new',
+    ],
+    ['NOT one that was refused although it is ACTIVE', [account('a')], { refused: ['a'] }, 'revoked:a'],
+    [
+      'another one beside one that was refused, even if that was the last verified',
+      [account('old', { createdAt: day(1) }), account('new', { createdAt: day(2) })],
+      { refused: ['new'], lastVerified: 'new' },
+      'ready:old',
     ],
     [
       'NOT the last verified one when it is disabled',

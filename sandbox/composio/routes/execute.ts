@@ -15,7 +15,11 @@ import { knownVersion } from './tools.ts';
 
 export const executeTool: Handler = (state, request) => {
   const call = checkedCall(state, request);
-  if (call.account?.revokedAtProvider) return json(200, failedExecution('token_revoked'));
+  if (
+    call.account?.revokedAtProvider ||
+    (isTooFresh(state, call.account) && state.settings.freshFailure === 'revoked')
+  )
+    return json(200, failedExecution('token_revoked'));
   const outcome = call.tool.definition.run(call.args, {
     accountName: call.account?.accountName ?? '',
     sequence: state.journal.size + 1,
@@ -85,16 +89,42 @@ function actingAccount(
   }
   const accountId = optionalText(request.body, 'connected_account_id');
   const account = accountId === null ? newestActive(state, userId, tool) : state.accounts.get(accountId);
-  if (!account) {
-    throw new WireError(`No connected account found for user ID ${userId} for toolkit ${tool.toolkit.slug}`, {
-      status: 404,
-      code: 1810,
-      slug: 'ActionExecute_ConnectedAccountNotFound',
-      fix: `Connect your ${tool.toolkit.slug} account first`,
-    });
-  }
+  if (!account) throw accountMissing(userId, tool);
   refuseUnusable(state, { account, userId, tool });
+  if (isTooFresh(state, account)) refuseFresh(state, { account, userId, tool });
   return account;
+}
+
+/** Composio shows ACTIVE a moment before its executions know of it. */
+function isTooFresh(state: SandboxState, account: Account | null): boolean {
+  const consentedAt = account?.consentedAt ?? null;
+  return consentedAt !== null && Date.now() < consentedAt + state.settings.freshFailureMs;
+}
+
+function refuseFresh(
+  state: SandboxState,
+  { account, userId, tool }: { account: Account; userId: string; tool: CatalogueTool },
+): void {
+  if (state.settings.freshFailure === 'not_connected') throw accountMissing(userId, tool);
+  if (state.settings.freshFailure === 'expired') throw accountExpired(account);
+}
+
+function accountMissing(userId: string, tool: CatalogueTool): WireError {
+  return new WireError(`No connected account found for user ID ${userId} for toolkit ${tool.toolkit.slug}`, {
+    status: 404,
+    code: 1810,
+    slug: 'ActionExecute_ConnectedAccountNotFound',
+    fix: `Connect your ${tool.toolkit.slug} account first`,
+  });
+}
+
+function accountExpired(account: Account): WireError {
+  return new WireError(`Connected account ${account.id} is in EXPIRED state`, {
+    status: 410,
+    code: 1820,
+    slug: 'ActionExecute_ConnectedAccountExpired',
+    fix: 'Reconnect the account',
+  });
 }
 
 /** Ownership first: a foreign account must not even tell its status. */
@@ -117,14 +147,7 @@ function refuseUnusable(
       { status: 400, code: 1813, slug: 'ActionExecute_ConnectedAccountToolkitMismatch' },
     );
   }
-  if (account.status === 'EXPIRED') {
-    throw new WireError(`Connected account ${account.id} is in EXPIRED state`, {
-      status: 410,
-      code: 1820,
-      slug: 'ActionExecute_ConnectedAccountExpired',
-      fix: 'Reconnect the account',
-    });
-  }
+  if (account.status === 'EXPIRED') throw accountExpired(account);
   if (account.status !== 'ACTIVE' || account.disabled || authConfig?.isDisabled) {
     const state = account.status === 'ACTIVE' ? 'disabled' : `in ${account.status} state`;
     throw new WireError(`Connected account ${account.id} is ${state}, it must be ACTIVE`, {

@@ -20,6 +20,8 @@ export type Account = {
   updatedAt: string;
   /** Epoch milliseconds at which a consented account turns ACTIVE; null when nothing is pending. */
   activatesAt: number | null;
+  /** Epoch milliseconds of the consent; null for an account that was planted. */
+  consentedAt: number | null;
   /** Single-use proof that `complete_auth` takes in verifier mode. */
   sessionUri: string | null;
 };

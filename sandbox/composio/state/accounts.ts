@@ -18,6 +18,7 @@ export type AccountPatch = Partial<
     | 'accountName'
     | 'revokedAtProvider'
     | 'activatesAt'
+    | 'consentedAt'
     | 'sessionUri'
   >
 >;
@@ -52,6 +53,7 @@ export class Accounts {
       createdAt,
       updatedAt: createdAt,
       activatesAt: null,
+      consentedAt: null,
       sessionUri: null,
     };
     this.restore(account);

@@ -64,6 +64,7 @@ const CONNECT: Config['connect'] = {
   returnUrls: ['https://app.example/done'],
   pollIntervalMs: 200,
   callbackGraceMs: 300,
+  freshAccountGraceMs: 1_500,
   timeoutMs: 60_000,
 };
 
