@@ -1,12 +1,12 @@
 /** What follows the end of a flow, safe to repeat: the waiting runs are woken, and the integrator is told. */
 import { Context } from '@temporalio/activity';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { supersedeAccounts } from '../db/attempts.ts';
 import type { Flow } from '../db/flows.ts';
 import { addNotice } from '../db/notices.ts';
 import { forUser } from '../db/scope.ts';
 import { listWaitingRuns } from '../db/waiters.ts';
-import { connectionCompletedSignal, runWorkflowId } from '../workflows/messages.ts';
+import { callDecidedSignal, connectionCompletedSignal, runWorkflowId } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { channelsOf } from './run-notices.ts';
 import { startDeliveries } from './start-workflows.ts';
@@ -44,10 +44,16 @@ async function wakeRuns(deps: ActivityDeps, flow: Flow): Promise<void> {
 
 /** Signals are hints and may be repeated; a run that is gone needs none. */
 export async function wakeRun(runId: string, app: string): Promise<void> {
+  await tellRun(runId, (run) => run.signal(connectionCompletedSignal, { app }));
+}
+
+export async function tellCallDecided(runId: string, callId: string): Promise<void> {
+  await tellRun(runId, (run) => run.signal(callDecidedSignal, { callId }));
+}
+
+async function tellRun(runId: string, tell: (run: WorkflowHandle) => Promise<void>): Promise<void> {
   try {
-    await Context.current()
-      .client.workflow.getHandle(runWorkflowId(runId))
-      .signal(connectionCompletedSignal, { app });
+    await tell(Context.current().client.workflow.getHandle(runWorkflowId(runId)));
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   }

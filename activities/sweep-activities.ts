@@ -4,8 +4,10 @@
  */
 import { Context } from '@temporalio/activity';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { listUnheardDecisions } from '../db/approvals.ts';
 import { supersedeAttempts } from '../db/attempts.ts';
 import { finishAudit, getRunningAudit } from '../db/audits.ts';
+import { listUnheardResolutions } from '../db/resolutions.ts';
 import { type Flow, endFlow, listOverdueFlows, pageOpenFlows } from '../db/flows.ts';
 import { listStaleDeliveries } from '../db/notices.ts';
 import { listQuietRuns, listUnheardCancels, listUnstartedRuns, touchRun } from '../db/runs.ts';
@@ -22,7 +24,7 @@ import { cleanAccounts } from './clean-accounts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { cutToUrl } from './cut-to-url.ts';
 import { endRunOnce } from './end-run.ts';
-import { wakeRun } from './finish-flow.ts';
+import { tellCallDecided, wakeRun } from './finish-flow.ts';
 import { pagesOf } from './audit-suspects.ts';
 import { running } from './running.ts';
 import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
@@ -33,6 +35,8 @@ const BATCH = 200;
 const UNSTARTED_AFTER_MS = 20_000;
 /** A workflow that heard of its cancellation ends within seconds, or with the tool call that it lets finish. */
 const UNHEARD_CANCEL_MS = 20_000;
+/** The API tells it at once; a busy worker comes to it within seconds. */
+const UNHEARD_DECISION_MS = 15_000;
 /** A run that works or waits changes its row rarely; asking Temporal about it every ten minutes is cheap. */
 const QUIET_FOR_MS = 10 * 60_000;
 /** Longer than the wait between the first two attempts, so that only deliveries without a workflow are found early on. */
@@ -170,7 +174,13 @@ async function closeLostAudit(deps: ActivityDeps): Promise<number> {
 async function repeatWakes(deps: ActivityDeps): Promise<number> {
   const missed = await asSystem(deps.db, (tx) => listMissedWakes(tx, BATCH));
   for (const { runId, app } of missed) await wakeRun(runId, app);
-  return missed.length;
+  const page = { olderThanMs: UNHEARD_DECISION_MS, limit: BATCH };
+  const decided = await asSystem(deps.db, async (tx) => [
+    ...(await listUnheardDecisions(tx, page)),
+    ...(await listUnheardResolutions(tx, page)),
+  ]);
+  for (const { runId, callId } of decided) await tellCallDecided(runId, callId);
+  return missed.length + decided.length;
 }
 
 async function expireFlows(deps: ActivityDeps): Promise<number> {

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposioFailure } from '../composio/failure.ts';
 import { ToolCallArgumentsError, parseToolArguments } from './tool-arguments.ts';
-import { sha256Hex } from '../db/ids.ts';
+import { callDigest } from '../db/call-digest.ts';
 import {
   getToolCall,
   hasUnknownWrite,
@@ -16,11 +16,13 @@ import {
   type ToolCallOutcome,
 } from '../db/ledger.ts';
 import { type LoadedCall, loadCall } from '../db/load-call.ts';
-import type { Run } from '../db/runs.ts';
+import { markResolutionHeard } from '../db/resolutions.ts';
+import { type Run, lockRun, refreshRunStatus } from '../db/runs.ts';
 import { forUser, forUserOnce } from '../db/scope.ts';
 import type { ToolCall } from '../db/transcript.ts';
+import { requiresApproval } from '../domain/approval.ts';
 import type { ConnectedAccount } from '../domain/gate.ts';
-import { type JsonObject, canonicalJson } from '../domain/json.ts';
+import type { JsonObject } from '../domain/json.ts';
 import type { GateReason } from '../domain/statuses.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 import { type Tool, isReadOnlyTool } from '../domain/tool.ts';
@@ -30,6 +32,7 @@ import { goneFailure } from './failures.ts';
 import { resolveForCall } from './gate.ts';
 import { createGather } from './gather.ts';
 import { running } from './running.ts';
+import { passApproval } from './tool-approval.ts';
 import { StaleClaimError, SupersededCallError } from './tool-claim.ts';
 import { judgeAnswer, judgeFailure, type Verdict } from './tool-verdict.ts';
 import { parkForConnection, resumeAfterConnection } from './tool-park.ts';
@@ -45,6 +48,10 @@ export type ToolOutcome =
       readonly flowId: string;
       readonly ms: number;
     }
+  /** Until a person has decided, or `expiresInMs` are over. */
+  | { readonly status: 'needs_approval'; readonly expiresInMs: number; readonly ms: number }
+  /** The outcome is unknown, and the run waits until a person has found out. */
+  | { readonly status: 'needs_resolution'; readonly ms: number }
   /** The run ended elsewhere; nothing was sent. */
   | { readonly status: 'ended'; readonly ms: number };
 
@@ -73,13 +80,13 @@ type Outcome = Untimed<ToolOutcome>;
 
 async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal): Promise<Outcome> {
   const { run, call, knowledge } = await readCall(deps, key);
-  if (isFinal(call)) return { status: call.status };
+  if (isFinal(call)) return finalOutcome(deps, run, call);
   if (isEndedRunStatus(run.status)) return { status: 'ended' };
   const current =
     call.status === 'started' && deps.settings.sabotage !== 'skip-ledger'
       ? await outwaitEarlierAttempt(deps, key)
       : call;
-  if (isFinal(current)) return { status: current.status };
+  if (isFinal(current)) return finalOutcome(deps, run, current);
   // Its word to the workflow may be on its way still, or lost: nothing further leaves. The next turn ends the run.
   if (run.cancelRequestedAt !== null && current.status !== 'started') return { status: 'failed' };
   if (current.status === 'started' && current.isWrite && deps.settings.sabotage !== 'skip-ledger') {
@@ -95,7 +102,7 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
   }
   let args: JsonObject;
   try {
-    args = parseToolArguments(call.arguments);
+    args = parseToolArguments(call.editedArguments ?? call.arguments);
   } catch (error) {
     if (!(error instanceof ToolCallArgumentsError)) throw error;
     return settle(deps, run, current, { status: 'failed', error: error.message });
@@ -109,7 +116,7 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
       tool,
       reason: resolution.reason,
       account: resolution.account,
-      reconnect: false,
+      refused: false,
     });
   }
   if (current.status === 'waiting') await resumeAfterConnection(deps, run, tool.app);
@@ -130,6 +137,55 @@ function isFinal(call: ToolCall): call is ToolCall & { status: 'done' | 'failed'
     call.status === 'unknown' ||
     call.status === 'denied'
   );
+}
+
+/** What a call that is settled already means for its run. A run that waited for a resolution notes that it has heard of it. */
+async function finalOutcome(
+  deps: ActivityDeps,
+  run: Run,
+  call: ToolCall & { status: 'done' | 'failed' | 'unknown' | 'denied' },
+): Promise<Outcome> {
+  if (call.status === 'unknown') return holdUnknown(deps, run);
+  if (call.resolution !== null && run.onUnknownOutcome === 'wait') {
+    await forUser(deps.db, run.userId, (tx) => markResolutionHeard(tx, { runId: run.id, callId: call.id }));
+  }
+  return { status: call.status };
+}
+
+/** With `continue` the model is told that the outcome is unknown; with `wait` nothing goes on before a person has found out. */
+async function holdUnknown(deps: ActivityDeps, run: Run): Promise<Outcome> {
+  if (run.onUnknownOutcome === 'continue') return { status: 'unknown' };
+  return forUser(deps.db, run.userId, async (tx): Promise<Outcome> => {
+    const locked = await lockRun(tx, run.id);
+    if (!locked || isEndedRunStatus(locked.status)) return { status: 'ended' };
+    await refreshRunStatus(tx, run.id);
+    return { status: 'needs_resolution' };
+  });
+}
+
+/** @returns null when the call may be sent as it is. */
+async function awaitApproval(
+  deps: ActivityDeps,
+  { run, call, tool, args }: Sending,
+  bound: { accountId: string | null; digest: string },
+): Promise<Outcome | null> {
+  try {
+    // Nobody is asked about a call that cannot be made.
+    deps.composio.checkArguments(tool, args);
+  } catch (error) {
+    if (!(error instanceof ComposioFailure)) throw error;
+    return settle(deps, run, call, { status: 'failed', error: error.message });
+  }
+  const verdict = await passApproval(deps, { run, call, tool, ...bound });
+  switch (verdict.kind) {
+    case 'approved':
+      return null;
+    case 'needs_approval':
+      return { status: 'needs_approval', expiresInMs: Math.ceil(verdict.expiresInMs) };
+    case 'denied':
+    case 'ended':
+      return { status: verdict.kind };
+  }
 }
 
 /** Waits until the earlier attempt's request can no longer have an effect, then reads its word, if it left one meanwhile. */
@@ -161,13 +217,18 @@ async function send(deps: ActivityDeps, sending: Sending): Promise<Outcome> {
   const accountId = account?.id ?? null;
   const isWrite = !isReadOnlyTool(tool);
   const key = { runId: run.id, callId: call.id };
-  const digest = sha256Hex(canonicalJson({ tool: tool.slug, arguments: args, account: accountId }));
+  const digest = callDigest({ tool: tool.slug, arguments: args, accountId });
+  const needsApproval = requiresApproval(run.approvals.require, { tool: tool.slug, isWrite });
+  if (needsApproval) {
+    const refusal = await awaitApproval(deps, sending, { accountId, digest });
+    if (refusal !== null) return refusal;
+  }
   let attempt = call.attempts;
   const beforeSend = async (): Promise<void> => {
     signal.throwIfAborted();
     const claimedAt = performance.now();
     const timeoutMs = deps.settings.toolTimeoutMs + DEADLINE_MARGIN_MS;
-    const start = { ...key, expectedAttempts: call.attempts, accountId, digest, timeoutMs };
+    const start = { ...key, expectedAttempts: call.attempts, accountId, digest, timeoutMs, needsApproval };
     const claimed = await forUserOnce(deps.db, run.userId, startToolCall(start));
     if (claimed === null) {
       const write = { ...key, tool: tool.slug, accountId };
@@ -226,7 +287,7 @@ async function act(deps: ActivityDeps, sending: Sending, verdict: Verdict): Prom
         tool,
         reason: verdict.reason,
         account: sending.account,
-        reconnect: verdict.reconnect,
+        refused: true,
       });
   }
 }
@@ -246,8 +307,10 @@ async function settle(
 ): Promise<Outcome> {
   const key = { runId: run.id, callId: call.id };
   const settled = settleToolCall({ ...key, attempt: call.attempts }, outcome);
-  if (await forUserOnce(deps.db, run.userId, settled)) return { status: outcome.status };
+  if (await forUserOnce(deps.db, run.userId, settled)) {
+    return outcome.status === 'unknown' ? holdUnknown(deps, run) : { status: outcome.status };
+  }
   const now = await forUser(deps.db, run.userId, (tx) => getToolCall(tx, key));
-  if (now && isFinal(now)) return { status: now.status };
+  if (now && isFinal(now)) return finalOutcome(deps, run, now);
   throw new SupersededCallError();
 }

@@ -74,7 +74,6 @@ function digestOf(body: NewRunBody): string {
 async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Promise<void> {
   const deadline = Date.now() + CHECK_DEADLINE_MS;
   const { body, log } = request;
-  refuseUnavailable(body);
   await requireUser(deps.db, body.userId);
   const apps = await checkTools(deps, body.tools, log);
   const run = toNewRun(deps, body, runId);
@@ -95,19 +94,6 @@ async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Pro
   if (start.kind === 'started_or_unknown' && start.cause !== undefined) {
     log.warn({ err: start.cause, runId }, 'the connection check of a run was not answered in time');
   }
-}
-
-/** What the contract promises and no workflow does yet must not be taken silently: a write would run without its approval. */
-function refuseUnavailable(body: NewRunBody): void {
-  const errors = [
-    ...(body.approvals !== undefined && body.approvals.require !== 'none'
-      ? [{ at: 'body/approvals/require', message: 'only "none" is available yet' }]
-      : []),
-    ...(body.onUnknownOutcome === 'wait'
-      ? [{ at: 'body/onUnknownOutcome', message: 'only "continue" is available yet' }]
-      : []),
-  ];
-  if (errors.length > 0) throw new ApiProblem('invalid_request', { errors });
 }
 
 /** @returns the apps that the tools need, as far as Composio can be asked. */

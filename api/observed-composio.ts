@@ -42,6 +42,7 @@ export function observeComposio(port: ComposioPort): ObservedComposio {
     },
     // Catalogue reads may come from a cache, so a success proves nothing; a failure does.
     getTools: (slugs, options) => port.getTools(slugs, options),
+    checkArguments: (tool, args) => port.checkArguments(tool, args),
     getToolkit: (app, options) => port.getToolkit(app, options),
     listConnections: (query, options) => watch(port.listConnections(query, options)),
     getConnection: (accountId, options) => watch(port.getConnection(accountId, options)),

@@ -2,6 +2,7 @@
 import type { Route } from './define-route.ts';
 import { cancelAuditRoute } from './routes/cancel-audit.ts';
 import { cancelRunRoute } from './routes/cancel-run.ts';
+import { decideApprovalRoute } from './routes/decide-approval.ts';
 import { confirmConnectionRoute } from './routes/confirm-connection.ts';
 import { connectGoRoute } from './routes/connect-go.ts';
 import { connectPageRoute } from './routes/connect-page.ts';
@@ -23,6 +24,7 @@ import { postAuditRoute } from './routes/post-audit.ts';
 import { postConnectionRoute } from './routes/post-connection.ts';
 import { postRunRoute } from './routes/post-run.ts';
 import { putUserRoute } from './routes/put-user.ts';
+import { resolveToolCallRoute } from './routes/resolve-tool-call.ts';
 import { retryDeliveryRoute } from './routes/retry-delivery.ts';
 
 export const ROUTES: readonly Route[] = [
@@ -43,6 +45,8 @@ export const ROUTES: readonly Route[] = [
   listRunMessagesRoute,
   listRunEventsRoute,
   cancelRunRoute,
+  decideApprovalRoute,
+  resolveToolCallRoute,
   postAuditRoute,
   getAuditRoute,
   listAuditsRoute,

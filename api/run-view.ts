@@ -12,7 +12,7 @@ import { ApiProblem } from './problem-codes.ts';
 import type { RunBody, RunView } from './schemas/run.ts';
 import { toRunBody } from './schemas/run.ts';
 
-const NO_DETAILS: RunDetails = { waiting: [], toolCalls: [] };
+const NO_DETAILS: RunDetails = { waiting: [], toolCalls: [], approvals: new Map() };
 
 export async function viewRuns(tx: AnyTx, runs: readonly Run[]): Promise<RunView[]> {
   if (runs.length === 0) return [];

@@ -51,6 +51,7 @@ export function createComposio(config: ComposioConfig): ComposioPort & {
   return {
     forEntity: (entityId) => createEntity(shared, entityId),
     getTools: async (slugs, options) => await catalogue.getTools(slugs, options),
+    checkArguments: (tool, args) => shared.argumentChecker.check(tool, args),
     getToolkit: async (app, options) => await catalogue.getToolkit(app, options),
     listConnections: async (query, options) => await client.listConnections(query, options),
     getConnection: async (accountId, options) => await client.getConnection(accountId, options),

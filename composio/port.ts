@@ -13,6 +13,8 @@ export interface ComposioPort {
   forEntity(entityId: string): EntityComposio;
   /** Catalogue entries by slug, cached (they are not user data). Slugs that Composio does not know are absent from the answer. */
   getTools(slugs: readonly string[], options?: CallOptions): Promise<readonly Tool[]>;
+  /** Whether these arguments may go to this tool. @throws ComposioFailure kind `invalid_arguments`, its message for the model. */
+  checkArguments(tool: Tool, args: JsonObject): void;
   /** A toolkit by its slug (cached), or null when Composio does not know it. */
   getToolkit(app: string, options?: CallOptions): Promise<Toolkit | null>;
   /** One page of connected accounts across users, for the audit. Always by our own reader, never through an SDK. */

@@ -16,7 +16,7 @@ const before = (to: ToolCallStatus): readonly ToolCallStatus[] =>
 const BEFORE_STARTED = before('started');
 
 export async function getToolCall(
-  tx: UserTx,
+  tx: AnyTx,
   key: { runId: string; callId: string },
 ): Promise<ToolCall | null> {
   const row = await tx
@@ -54,6 +54,9 @@ const START_TOOL_CALL = `
         select 1 from tool_calls o
         where o.run_id = c.run_id and o.id <> c.id and o.tool = c.tool and o.is_write and o.status = 'unknown'
           and o.account_id is not distinct from $4::text))
+      and (not $8::boolean or (
+        select p.status = 'approved' and p.digest = $5::text from approvals p
+        where p.run_id = c.run_id and p.call_id = c.id order by p.round desc limit 1))
     returning id, user_id, tool, attempts
   ), counter as (
     update runs set last_event_seq = last_event_seq + 1 where id = $1::text and exists (select 1 from call)
@@ -69,7 +72,8 @@ const START_TOOL_CALL = `
 /**
  * The last thing before a request leaves, with its event. `expectedAttempts` is what the caller read: when another attempt
  * has started the call meanwhile, this one must not send. Nor may a write whose tool and account have an unknown outcome in
- * this run, nor an account of a connect attempt that nobody answered for, whatever the caller read before.
+ * this run, nor an account of a connect attempt that nobody answered for, nor a call that needs an approval and has none
+ * for exactly this digest, whatever the caller read before.
  * Gives the number of this attempt, or null when the call must not leave.
  */
 export function startToolCall(start: {
@@ -79,11 +83,12 @@ export function startToolCall(start: {
   accountId: string | null;
   digest: string;
   timeoutMs: number;
+  needsApproval: boolean;
 }): Statement<number | null> {
-  const { runId, callId, expectedAttempts, accountId, digest, timeoutMs } = start;
+  const { runId, callId, expectedAttempts, accountId, digest, timeoutMs, needsApproval } = start;
   return {
     text: START_TOOL_CALL,
-    values: [runId, callId, expectedAttempts, accountId, digest, timeoutMs, BEFORE_STARTED],
+    values: [runId, callId, expectedAttempts, accountId, digest, timeoutMs, BEFORE_STARTED, needsApproval],
     read: ([row]) => (row as { attempts: number } | undefined)?.attempts ?? null,
   };
 }
@@ -96,7 +101,9 @@ export type ToolCallOutcome =
       readonly result?: Json;
       readonly logId?: string | null;
     }
-  | { readonly status: 'unknown'; readonly error: string };
+  | { readonly status: 'unknown'; readonly error: string }
+  /** `error` is the reason that the model is told. */
+  | { readonly status: 'denied'; readonly error: string };
 
 const SETTLE_TOOL_CALL = `
   with call as (
@@ -158,6 +165,36 @@ export async function releaseToolCall(
     .where('status', 'in', before(to))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/** A person has denied a call that waits for it. */
+export async function denyToolCall(
+  tx: AnyTx,
+  key: { runId: string; callId: string },
+  reason: string,
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('tool_calls')
+    .set({ status: 'denied', error: storableText(reason), finished_at: sql<Date>`clock_timestamp()` })
+    .where('run_id', '=', key.runId)
+    .where('id', '=', key.callId)
+    .where('status', 'in', before('denied'))
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** What an approver made of the arguments; the model's own stay beside it. */
+export async function editArguments(
+  tx: AnyTx,
+  key: { runId: string; callId: string },
+  edited: string,
+): Promise<void> {
+  await tx
+    .updateTable('tool_calls')
+    .set({ edited_arguments: edited })
+    .where('run_id', '=', key.runId)
+    .where('id', '=', key.callId)
+    .execute();
 }
 
 /**

@@ -3,10 +3,16 @@ import { Kysely, PostgresDialect } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import pg from 'pg';
 import * as first from './migrations/0001-first.ts';
+import * as approvals from './migrations/0002-approvals.ts';
+import * as connect from './migrations/0005-connect.ts';
 import { ensureRoles } from './roles.ts';
 
 /** In order; names never change after they landed. */
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-first': first };
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-first': first,
+  '0002-approvals': approvals,
+  '0005-connect': connect,
+};
 
 /** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */
 export async function migrateToLatest(url: string): Promise<readonly string[]> {

@@ -1,11 +1,17 @@
-/** What the bodies of several runs show besides their rows, in two statements for a whole page. */
+/** What the bodies of several runs show besides their rows, in three statements for a whole page. */
 import { sql } from 'kysely';
+import { type Approval, toApproval } from './approvals.ts';
 import type { AnyTx } from './scope.ts';
 import type { ToolCall } from './transcript.ts';
 import { toToolCall } from './transcript.ts';
 import type { Waiting } from './waiters.ts';
 
-export type RunDetails = { readonly waiting: readonly Waiting[]; readonly toolCalls: readonly ToolCall[] };
+export type RunDetails = {
+  readonly waiting: readonly Waiting[];
+  readonly toolCalls: readonly ToolCall[];
+  /** The newest asking per call id. */
+  readonly approvals: ReadonlyMap<string, Approval>;
+};
 
 /** Details of each of these runs: what it waits for (or was told at its end), its tool calls in the model's order. */
 export async function listRunDetails(
@@ -35,12 +41,22 @@ export async function listRunDetails(
     .orderBy('turn')
     .orderBy('position')
     .execute();
+  const approvals = await tx
+    .selectFrom('approvals')
+    .selectAll()
+    .where('run_id', '=', ids)
+    .orderBy('round')
+    .execute();
   return new Map(
     runIds.map((id) => [
       id,
       {
         waiting: waiting.filter((row) => row.run_id === id).map(toWaiting),
         toolCalls: calls.filter((row) => row.run_id === id).map(toToolCall),
+        // Later rounds overwrite earlier ones.
+        approvals: new Map(
+          approvals.filter((row) => row.run_id === id).map((row) => [row.call_id, toApproval(row)]),
+        ),
       },
     ]),
   );

@@ -135,6 +135,25 @@ export async function setRunStatus(tx: AnyTx, runId: string, status: RunStatus):
   return result.numUpdatedRows > 0n;
 }
 
+/**
+ * Sets the status of a run that has not ended to what its rows say: the first that holds of waiting for a connection, for
+ * an approval, for a resolution, else running. Call it under the run row's lock, after the rows have changed.
+ */
+export async function refreshRunStatus(tx: AnyTx, runId: string): Promise<void> {
+  await sql`
+    update runs r set updated_at = now(), status = case
+      when exists (select 1 from flow_waiters w where w.run_id = r.id and w.state = 'waiting')
+        then 'waiting_for_connection'
+      when exists (select 1 from approvals a join tool_calls c on c.run_id = a.run_id and c.id = a.call_id
+        where a.run_id = r.id and a.status = 'requested' and c.status = 'waiting')
+        then 'waiting_for_approval'
+      when r.on_unknown_outcome = 'wait'
+        and exists (select 1 from tool_calls c where c.run_id = r.id and c.status = 'unknown')
+        then 'waiting_for_resolution'
+      else 'running' end
+    where r.id = ${runId} and r.finished_at is null`.execute(tx);
+}
+
 export type RunEnd =
   | { readonly status: 'completed'; readonly output: string | null }
   | { readonly status: 'failed'; readonly error: { readonly code: RunErrorCode; readonly message: string } }

@@ -1,8 +1,10 @@
 /** The tables as kysely sees them. Columns are spelled as in SQL; each table's own file maps rows to domain objects. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { ApprovalRequirement } from '../domain/approval.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import type { RunLimits } from '../domain/limits.ts';
 import type {
+  ApprovalStatus,
   AttemptStatus,
   AuditMode,
   AuditStatus,
@@ -10,6 +12,7 @@ import type {
   FlowStatus,
   GateReason,
   NoticeType,
+  ResolutionOutcome,
   RunErrorCode,
   RunEventType,
   RunStatus,
@@ -31,6 +34,7 @@ export interface Schema {
   runs: RunsTable;
   messages: MessagesTable;
   tool_calls: ToolCallsTable;
+  approvals: ApprovalsTable;
   run_events: RunEventsTable;
   audits: AuditsTable;
   notices: NoticesTable;
@@ -67,6 +71,7 @@ export interface ConnectionFlowsTable {
   status: Generated<FlowStatus>;
   reason: string | null;
   reconnect: Generated<boolean>;
+  refused_account_id: Generated<string | null>;
   return_url: string | null;
   token: string;
   account_id: string | null;
@@ -121,7 +126,7 @@ export interface ThreadsTable {
   created_at: InstantNow;
 }
 export type ApprovalPolicy = {
-  readonly require: 'none' | 'writes' | readonly string[];
+  readonly require: ApprovalRequirement;
   readonly timeoutMs: number;
 };
 export interface RunsTable {
@@ -192,6 +197,29 @@ export interface ToolCallsTable {
   result: ColumnType<Json | null, string | null | undefined, string | null>;
   error: string | null;
   log_id: string | null;
+  /** What an approver made of the arguments; it is what runs. The model's own stay as they were. */
+  edited_arguments: string | null;
+  /** A person's word on an unknown outcome. */
+  resolution: ResolutionOutcome | null;
+  resolver: string | null;
+  resolved_at: NullableInstant;
+  /** When the workflow that waited for it heard of it. */
+  resolution_heard_at: NullableInstant;
+}
+export interface ApprovalsTable {
+  run_id: string;
+  call_id: string;
+  round: number;
+  user_id: string;
+  /** Of tool, canonical arguments and account: what may run, and nothing else. */
+  digest: string;
+  account_id: string | null;
+  status: Generated<ApprovalStatus>;
+  requested_at: InstantNow;
+  expires_at: Instant;
+  decided_at: NullableInstant;
+  approver: string | null;
+  reason: string | null;
 }
 export interface RunEventsTable {
   run_id: string;

@@ -5,7 +5,7 @@
 import { sql } from 'kysely';
 import type { Selectable } from 'kysely';
 import type { Json } from '../domain/json.ts';
-import type { ToolCallStatus } from '../domain/statuses.ts';
+import type { ResolutionOutcome, ToolCallStatus } from '../domain/statuses.ts';
 import type { MessagesTable, ToolCallsTable } from './schema.ts';
 import type { AnyTx, UserTx } from './scope.ts';
 
@@ -37,6 +37,11 @@ export type ToolCall = {
   readonly finishedAt: Date | null;
   readonly result: Json | null;
   readonly error: string | null;
+  /** What an approver made of the arguments; null when nobody changed them. */
+  readonly editedArguments: string | null;
+  readonly resolution: ResolutionOutcome | null;
+  readonly resolver: string | null;
+  readonly resolvedAt: Date | null;
 };
 
 export type NewToolCall = Pick<ToolCall, 'id' | 'tool' | 'app' | 'isWrite' | 'arguments' | 'position'> & {
@@ -143,5 +148,9 @@ export function toToolCall(row: Selectable<ToolCallsTable>): ToolCall {
     finishedAt: row.finished_at,
     result: row.result,
     error: row.error,
+    editedArguments: row.edited_arguments,
+    resolution: row.resolution,
+    resolver: row.resolver,
+    resolvedAt: row.resolved_at,
   };
 }

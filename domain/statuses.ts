@@ -109,6 +109,13 @@ export const TOOL_CALL_TRANSITIONS: Readonly<Record<ToolCallStatus, readonly Too
   denied: [],
 };
 
+export const APPROVAL_STATUSES = ['requested', 'approved', 'denied', 'expired'] as const;
+export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
+
+/** What a person found out about a call whose outcome was unknown. */
+export const RESOLUTION_OUTCOMES = ['done', 'not_done'] as const;
+export type ResolutionOutcome = (typeof RESOLUTION_OUTCOMES)[number];
+
 export const AUDIT_STATUSES = ['running', 'completed', 'failed', 'cancelled'] as const;
 export type AuditStatus = (typeof AUDIT_STATUSES)[number];
 export const AUDIT_MODES = ['users', 'status'] as const;

@@ -23,12 +23,14 @@ import {
   type AgentRunResult,
   type ConnectionCheck,
   type WaitingApp,
+  callDecidedSignal,
   connectionCheckUpdate,
   connectionCompletedSignal,
   progressQuery,
 } from './messages.ts';
 import { type Happened, type RunnableCall, nextStep } from './next-step.ts';
 import { GATE_POLICY, MODEL_POLICY, RECORD_POLICY, TOOL_POLICY } from './policies.ts';
+import { type Seen, createRunWaits } from './run-waits.ts';
 import { showRun } from './show-run.ts';
 
 const gate = proxyActivities<Pick<RunActivities, 'beginRun'>>(GATE_POLICY);
@@ -46,69 +48,81 @@ class ConnectionTimeout extends Error {}
 
 export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   const key = { runId: input.runId, userId: input.userId };
-  const wakes = new Map<string, number>();
   let checked: ConnectionCheck | null = null;
   let progress = input.resume ?? START;
-  let status: RunStatus = 'running';
-  const waiting = new Map<string, WaitingApp>();
+  let shown: RunStatus | null = null;
+  const show = (status: RunStatus): void => {
+    shown = status;
+    showRun({ status, turn: progress.turn, waitingFor: waits.apps(), calls: waits.calls() });
+  };
+  const waits = createRunWaits(() => {
+    if (waits.status() !== shown || waits.status() !== 'running') show(waits.status());
+  });
 
-  // Anybody with access to Temporal may send it, with anything in it: what names no app is a hint for all that is waited for.
+  // Anybody with access to Temporal may send these, with anything in them: what names no app is a hint for all that is waited for.
   setHandler(connectionCompletedSignal, (hint: unknown) => {
     const app = (hint as { app?: unknown } | null | undefined)?.app;
-    for (const name of typeof app === 'string' ? [app.toLowerCase()] : waiting.keys()) {
-      wakes.set(name, (wakes.get(name) ?? 0) + 1);
-    }
+    waits.hintConnection(typeof app === 'string' ? app.toLowerCase() : null);
+  });
+  setHandler(callDecidedSignal, (hint: unknown) => {
+    const callId = (hint as { callId?: unknown } | null | undefined)?.callId;
+    if (typeof callId === 'string') waits.hintCall(callId);
   });
   setHandler(connectionCheckUpdate, async () => {
     await condition(() => checked !== null);
     return checked as unknown as ConnectionCheck;
   });
-  setHandler(progressQuery, () => ({ ...progress, status, waitingFor: [...waiting.values()] }));
+  setHandler(progressQuery, () => ({ ...progress, status: shown ?? 'running', waitingFor: waits.apps() }));
 
-  const show = (next: RunStatus): void => {
-    status = next;
-    showRun({ status, turn: progress.turn, waitingFor: [...waiting.values()] });
-  };
-
-  /** Waits until one of these apps was reported connected since `seen`. @throws ConnectionTimeout */
-  const awaitWake = async (
+  /** @throws ConnectionTimeout */
+  const awaitConnection = async (
     apps: readonly WaitingApp[],
-    seen: ReadonlyMap<string, number>,
+    seen: Seen,
     timeoutMs: number,
   ): Promise<void> => {
-    for (const app of apps) waiting.set(app.app, app);
-    show('waiting_for_connection');
-    const woken = await condition(
-      () => apps.some(({ app }) => wakes.get(app) !== seen.get(app)),
-      Math.max(1, timeoutMs),
-    );
-    for (const { app } of apps) waiting.delete(app);
-    if (!woken) throw new ConnectionTimeout(apps.map(({ app }) => app).join(', '));
-    if (waiting.size === 0) show('running');
+    if (!(await waits.awaitConnection(apps, seen, timeoutMs)))
+      throw new ConnectionTimeout(apps.map(({ app }) => app).join(', '));
   };
 
   const passGate = async (): Promise<Begun> => {
     let waitedSince: number | null = null;
     for (;;) {
-      const seen = new Map(wakes);
+      const seen = waits.seen();
       const begun = await gate.beginRun(key);
       checked ??= { status: begun.status, waitingFor: begun.waitingFor };
       if (begun.status !== 'waiting_for_connection') return begun;
       waitedSince ??= Date.now();
-      await awaitWake(begun.waitingFor, seen, waitedSince + begun.connectTimeoutMs - Date.now());
+      await awaitConnection(begun.waitingFor, seen, waitedSince + begun.connectTimeoutMs - Date.now());
     }
   };
 
   const executeCall = async (call: RunnableCall, begun: Begun): Promise<{ status: string; ms: number }> => {
     let waitedSince: number | null = null;
     for (;;) {
-      const seen = new Map(wakes);
+      const seen = waits.seen();
       const summary = `turn ${progress.turn}: ${call.tool}`;
       const outcome = await tools.executeTool.executeWithOptions({ summary }, [{ ...key, callId: call.id }]);
-      if (outcome.status !== 'needs_connection') return outcome;
-      // From the first look on: a wake-up that did not help must not start the wait anew.
-      waitedSince ??= Date.now();
-      await awaitWake([outcome], seen, waitedSince + begun.connectTimeoutMs - Date.now());
+      switch (outcome.status) {
+        case 'needs_connection':
+          // From the first look on: a wake-up that did not help must not start the wait anew.
+          waitedSince ??= Date.now();
+          await awaitConnection([outcome], seen, waitedSince + begun.connectTimeoutMs - Date.now());
+          break;
+        case 'needs_approval':
+          // Its connection works, so a later break is a new one, with a wait of its own.
+          waitedSince = null;
+          await waits.awaitDecision({ ...call, for: 'approval' }, seen, outcome.expiresInMs);
+          break;
+        case 'needs_resolution':
+          await waits.awaitDecision({ ...call, for: 'resolution' }, seen, null);
+          break;
+        case 'done':
+        case 'failed':
+        case 'unknown':
+        case 'denied':
+        case 'ended':
+          return outcome;
+      }
     }
   };
 

@@ -1,11 +1,19 @@
 /** Runs, as the API takes and shows them. */
 import { z } from 'zod';
+import type { Approval } from '../../db/approvals.ts';
 import type { Run } from '../../db/runs.ts';
 import type { ToolCall } from '../../db/transcript.ts';
 import type { Waiting } from '../../db/waiters.ts';
 import { gateMessage } from '../../domain/gate.ts';
 import { DEFAULT_LIMITS, MAX_LIMITS } from '../../domain/limits.ts';
-import { GATE_REASONS, RUN_ERROR_CODES, RUN_STATUSES, TOOL_CALL_STATUSES } from '../../domain/statuses.ts';
+import {
+  APPROVAL_STATUSES,
+  GATE_REASONS,
+  RESOLUTION_OUTCOMES,
+  RUN_ERROR_CODES,
+  RUN_STATUSES,
+  TOOL_CALL_STATUSES,
+} from '../../domain/statuses.ts';
 import { runWorkflowId } from '../../workflows/messages.ts';
 import {
   duration,
@@ -64,12 +72,12 @@ export const newRunSchema = z
       .optional()
       .meta({
         description:
-          'Only `none` is available yet; anything else is refused, so that nothing runs unapproved.',
+          'Which calls a person must allow first: none, all writes, or those of the tools named. Bound to tool, arguments and account.',
       }),
-    onUnknownOutcome: z
-      .enum(['continue', 'wait'])
-      .default('continue')
-      .meta({ description: 'Only `continue` is available yet; `wait` is refused.' }),
+    onUnknownOutcome: z.enum(['continue', 'wait']).default('continue').meta({
+      description:
+        'When nobody can know whether a write took effect: tell the model and go on, or wait until a person has resolved it.',
+    }),
     limits: z
       .strictObject({
         maxTurns: atMost(MAX_LIMITS.maxTurns, DEFAULT_LIMITS.maxTurns),
@@ -110,6 +118,23 @@ const toolCallSchema = z
       .optional()
       .meta({ description: 'With scope `operator`. A string when the model wrote no JSON.' }),
     result: z.unknown().optional().meta({ description: 'With scope `operator`.' }),
+    editedArguments: z
+      .unknown()
+      .optional()
+      .meta({ description: 'With scope `operator`: what an approver made of them; it is what runs.' }),
+    approval: z
+      .strictObject({
+        status: z.enum(APPROVAL_STATUSES),
+        requestedAt: time,
+        expiresAt: time,
+        decidedAt: time.nullable(),
+      })
+      .optional()
+      .meta({ description: 'Where the call needs one.' }),
+    resolution: z
+      .enum(RESOLUTION_OUTCOMES)
+      .optional()
+      .meta({ description: 'A person’s word on an outcome that was unknown.' }),
   })
   .meta({ id: 'ToolCall' });
 
@@ -146,6 +171,8 @@ export type RunView = {
   readonly run: Run;
   readonly waiting: readonly Waiting[];
   readonly toolCalls: readonly ToolCall[];
+  /** The newest asking per call id. */
+  readonly approvals: ReadonlyMap<string, Approval>;
 };
 
 export function toRunBody(view: RunView, options: { publicUrl: string; withContent: boolean }): RunBody {
@@ -167,7 +194,9 @@ export function toRunBody(view: RunView, options: { publicUrl: string; withConte
     output: run.output,
     error: run.error,
     usage: { ...run.usage },
-    toolCalls: view.toolCalls.map((call) => toToolCallBody(call, options.withContent)),
+    toolCalls: view.toolCalls.map((call) =>
+      toToolCallBody(call, view.approvals.get(call.id), options.withContent),
+    ),
     metadata: { ...run.metadata },
     workflowId: runWorkflowId(run.id),
     createdAt: toTime(run.createdAt),
@@ -176,7 +205,11 @@ export function toRunBody(view: RunView, options: { publicUrl: string; withConte
   };
 }
 
-function toToolCallBody(call: ToolCall, withContent: boolean): RunBody['toolCalls'][number] {
+function toToolCallBody(
+  call: ToolCall,
+  approval: Approval | undefined,
+  withContent: boolean,
+): RunBody['toolCalls'][number] {
   return {
     id: call.id,
     tool: call.tool,
@@ -187,6 +220,20 @@ function toToolCallBody(call: ToolCall, withContent: boolean): RunBody['toolCall
     startedAt: toTimeOrNull(call.startedAt),
     finishedAt: toTimeOrNull(call.finishedAt),
     ...(withContent ? { arguments: parseOr(call.arguments), result: call.result ?? call.error } : {}),
+    ...(withContent && call.editedArguments !== null
+      ? { editedArguments: parseOr(call.editedArguments) }
+      : {}),
+    ...(approval === undefined
+      ? {}
+      : {
+          approval: {
+            status: approval.status,
+            requestedAt: toTime(approval.requestedAt),
+            expiresAt: toTime(approval.expiresAt),
+            decidedAt: toTimeOrNull(approval.decidedAt),
+          },
+        }),
+    ...(call.resolution === null ? {} : { resolution: call.resolution }),
   };
 }
 

@@ -31,7 +31,14 @@ const start = (key: Key, expectedAttempts: number, timeoutMs = 1_000) =>
   forUserOnce(
     the().db,
     key.userId,
-    startToolCall({ ...key, expectedAttempts, accountId: 'ca_1', digest: 'd', timeoutMs }),
+    startToolCall({
+      ...key,
+      expectedAttempts,
+      accountId: 'ca_1',
+      digest: 'd',
+      timeoutMs,
+      needsApproval: false,
+    }),
   );
 const settle = (key: Key, attempt: number, outcome: ToolCallOutcome) =>
   forUserOnce(the().db, key.userId, settleToolCall({ ...key, attempt }, outcome));

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { addApproval } from '../../db/approvals.ts';
 import { appendEvents } from '../../db/events.ts';
 import { recordConnections } from '../../db/connections.ts';
 import { openEpisode } from '../../db/episodes.ts';
@@ -19,7 +20,7 @@ const SYSTEM_ONLY = ['audits', 'idempotency_keys'];
 async function fill(userId: string): Promise<void> {
   const { user, newUser, newCall, newFlow } = the();
   await newUser(userId);
-  const { runId } = await newCall(userId);
+  const { runId, callId } = await newCall(userId);
   const flow = await newFlow(userId);
   await user(userId, async (tx) => {
     await addWaiter(tx, {
@@ -32,6 +33,15 @@ async function fill(userId: string): Promise<void> {
     });
     await openAttempt(tx, flow);
     await openEpisode(tx, { userId, app: 'slack', accountId: 'ca_1', status: 'EXPIRED' });
+    await addApproval(tx, {
+      runId,
+      callId,
+      round: 1,
+      userId,
+      digest: 'd',
+      accountId: 'ca_1',
+      timeoutMs: 60_000,
+    });
     await appendEvents(tx, { id: runId, userId }, [{ type: 'run.started' }]);
     await recordConnections(tx, userId, [
       {

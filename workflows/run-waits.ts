@@ -1,0 +1,77 @@
+/**
+ * What one run waits for (connections, approvals, resolutions), the hints that end its waits, and the status that follows.
+ * One object per run, made inside its workflow: nothing here is at module level. A hint is never a proof; whoever is woken
+ * asks an activity again.
+ */
+import { condition } from '@temporalio/workflow';
+import type { RunStatus } from '../domain/statuses.ts';
+import type { WaitingApp } from './messages.ts';
+
+/** How many hints had come when somebody looked: a hint that comes while it looks must not be lost. */
+export type Seen = {
+  readonly apps: ReadonlyMap<string, number>;
+  readonly calls: ReadonlyMap<string, number>;
+};
+export type WaitingCall = {
+  readonly id: string;
+  readonly tool: string;
+  readonly for: 'approval' | 'resolution';
+};
+
+export type RunWaits = {
+  /** `null`: all apps that are waited for. */
+  hintConnection(app: string | null): void;
+  hintCall(callId: string): void;
+  seen(): Seen;
+  /** Until one of these apps was reported connected since `seen`. @returns false when the time was up first. */
+  awaitConnection(apps: readonly WaitingApp[], seen: Seen, timeoutMs: number): Promise<boolean>;
+  /** Until the call was reported decided since `seen`, or the time is up; `null` waits for as long as it takes. */
+  awaitDecision(call: WaitingCall, seen: Seen, timeoutMs: number | null): Promise<void>;
+  /** The first that holds, as the run's row has it. */
+  status(): RunStatus;
+  apps(): readonly WaitingApp[];
+  calls(): readonly WaitingCall[];
+};
+
+/** @param onChange called when the status that follows from the waits may have changed. */
+export function createRunWaits(onChange: () => void): RunWaits {
+  const hintedApps = new Map<string, number>();
+  const hintedCalls = new Map<string, number>();
+  const apps = new Map<string, WaitingApp>();
+  const calls = new Map<string, WaitingCall>();
+  const count = (hints: Map<string, number>, key: string): void => {
+    hints.set(key, (hints.get(key) ?? 0) + 1);
+  };
+  return {
+    hintConnection(app) {
+      for (const name of app === null ? apps.keys() : [app]) count(hintedApps, name);
+    },
+    hintCall: (callId) => count(hintedCalls, callId),
+    seen: () => ({ apps: new Map(hintedApps), calls: new Map(hintedCalls) }),
+    async awaitConnection(awaited, seen, timeoutMs) {
+      for (const app of awaited) apps.set(app.app, app);
+      onChange();
+      const isHinted = (): boolean => awaited.some(({ app }) => hintedApps.get(app) !== seen.apps.get(app));
+      const isWoken = await condition(isHinted, Math.max(1, timeoutMs));
+      for (const { app } of awaited) apps.delete(app);
+      if (isWoken) onChange();
+      return isWoken;
+    },
+    async awaitDecision(call, seen, timeoutMs) {
+      calls.set(call.id, call);
+      onChange();
+      const isHinted = (): boolean => hintedCalls.get(call.id) !== seen.calls.get(call.id);
+      await (timeoutMs === null ? condition(isHinted) : condition(isHinted, Math.max(1, timeoutMs)));
+      calls.delete(call.id);
+      onChange();
+    },
+    status() {
+      if (apps.size > 0) return 'waiting_for_connection';
+      const open = [...calls.values()];
+      if (open.some((call) => call.for === 'approval')) return 'waiting_for_approval';
+      return open.length > 0 ? 'waiting_for_resolution' : 'running';
+    },
+    apps: () => [...apps.values()],
+    calls: () => [...calls.values()],
+  };
+}
