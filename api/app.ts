@@ -2,6 +2,7 @@
 import express from 'express';
 import type { ApiDeps } from './deps.ts';
 import { mountDocuments } from './documents.ts';
+import { requireOneHost } from './host-header.ts';
 import { mountRoutes } from './mount-routes.ts';
 import { createOpenApiDocument } from './openapi.ts';
 import { createRequestLog } from './request-log.ts';
@@ -19,7 +20,7 @@ export function createApp(deps: ApiDeps): express.Express {
   app.enable('case sensitive routing');
   // Queries are parsed strictly, once, in query-string.ts.
   app.set('query parser', false);
-  app.use(createRequestLog(deps.logger), ...createSecurityHeaders(deps));
+  app.use(createRequestLog(deps.logger), ...createSecurityHeaders(deps), requireOneHost);
   mountDocuments(app, createOpenApiDocument(ROUTES, { url: deps.publicUrl, version: API_VERSION }));
   mountRoutes(app, ROUTES, deps);
   return app;

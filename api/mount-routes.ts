@@ -8,7 +8,7 @@ import { forbidden, hasScope, unauthorized } from './auth.ts';
 import type { AnyAnswer, Route, RouteRequest } from './define-route.ts';
 import type { ApiDeps } from './deps.ts';
 import { readJsonBody } from './json-body.ts';
-import { problemPage } from './pages/problem-page.ts';
+import { pageOfStatus, problemPage } from './pages/problem-page.ts';
 import { parsePart, pickHeaders } from './parse-request.ts';
 import { ApiProblem, PROBLEMS } from './problem-codes.ts';
 import { sendProblem, toProblem } from './problems.ts';
@@ -89,7 +89,8 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
 
 async function readBody(route: Route, req: Request): Promise<unknown> {
   const value = await readJsonBody(req);
-  if (route.body) return parsePart('body', route.body, value ?? (route.bodyOptional ? {} : value));
+  if (route.body)
+    return parsePart('body', route.body, value === undefined && route.bodyOptional ? {} : value);
   // An empty object where nothing is expected does no harm, and some clients always send one.
   if (value !== undefined) parsePart('body', NOTHING, value);
   return undefined;
@@ -122,8 +123,12 @@ function createErrorHandler(routes: readonly Route[]): ErrorRequestHandler {
       return;
     }
     if (browserPaths.some((path) => req.path.startsWith(path)) && status !== 405) {
-      const page = problemPage(status >= 500 ? 'failure' : 'invalid');
-      send(res, { status: status >= 500 ? status : 400, page, headers: problem.headers });
+      const kind = pageOfStatus(status);
+      send(res, {
+        status: kind === 'invalid' ? 400 : status,
+        page: problemPage(kind),
+        headers: problem.headers,
+      });
     } else {
       sendProblem(res, problem, requestIdOf(res));
     }

@@ -9,6 +9,8 @@ import type {
 } from 'zod-openapi';
 import type { ResponseSpec, Route } from './define-route.ts';
 import { TAGS } from './define-route.ts';
+import { LINKS } from './links.ts';
+import type { Link } from './links.ts';
 import type { ProblemCode } from './problem-codes.ts';
 import { PROBLEMS } from './problem-codes.ts';
 import { problemSchema } from './schemas/problem.ts';
@@ -74,11 +76,14 @@ function toOperation(route: Route): ZodOpenApiOperationObject {
 
 function toResponses(route: Route): ZodOpenApiResponsesObject {
   return Object.fromEntries(
-    Object.entries(route.responses).map(([status, spec]) => [status, toResponse(spec)]),
+    Object.entries(route.responses).map(([status, spec]) => [
+      status,
+      toResponse(spec, LINKS[route.operationId]?.[Number(status)]),
+    ]),
   );
 }
 
-function toResponse(spec: ResponseSpec): ZodOpenApiResponseObject {
+function toResponse(spec: ResponseSpec, links?: Readonly<Record<string, Link>>): ZodOpenApiResponseObject {
   const headers: Record<string, { description: string; schema: { type: 'string' } }> = {};
   for (const [name, description] of Object.entries(spec.headers ?? {})) {
     headers[name] = { description, schema: { type: 'string' } };
@@ -91,14 +96,27 @@ function toResponse(spec: ResponseSpec): ZodOpenApiResponseObject {
     description: spec.description,
     ...(Object.keys(headers).length > 0 ? { headers } : {}),
     ...(Object.keys(content).length > 0 ? { content } : {}),
+    ...(links ? { links: links as NonNullable<ZodOpenApiResponseObject['links']> } : {}),
   };
 }
 
-/** Every refusal that a route can answer with, by status. */
+/** The server's own refusals, before any route is known: see client-errors.ts. */
+const WIRE_PROBLEMS: readonly ProblemCode[] = ['request_timeout', 'headers_too_large'];
+const FAILURE_PAGES: ZodOpenApiResponsesObject = Object.fromEntries(
+  ([500, 503] as const).map((status) => [
+    String(status),
+    toResponse({ description: 'A page: something that is needed does not answer.', page: true }),
+  ]),
+);
+
+/** Every refusal that a route can answer with as a problem. */
 export function problemsOf(route: Route): readonly ProblemCode[] {
-  const writes = route.method === 'post' || route.method === 'put';
+  // A browser's route answers what goes wrong in it with pages; what never reached it is the server's, as everywhere.
+  if (route.forBrowsers) return WIRE_PROBLEMS;
+  const writes = route.method !== 'get';
   return [
     'invalid_request',
+    ...WIRE_PROBLEMS,
     ...(route.scope === null ? [] : (['unauthorized', 'forbidden'] as const)),
     ...(writes ? (['body_too_large', 'unsupported_media_type'] as const) : []),
     ...(route.problems ?? []),
@@ -108,9 +126,8 @@ export function problemsOf(route: Route): readonly ProblemCode[] {
 }
 
 function toProblemResponses(route: Route): ZodOpenApiResponsesObject {
-  if (route.forBrowsers) return {};
   const byStatus = Map.groupBy(problemsOf(route), (code) => PROBLEMS[code].status);
-  return Object.fromEntries(
+  const problems = Object.fromEntries(
     [...byStatus]
       .filter(([status]) => !(status in route.responses))
       .map(([status, codes]) => [
@@ -121,4 +138,5 @@ function toProblemResponses(route: Route): ZodOpenApiResponsesObject {
         },
       ]),
   );
+  return route.forBrowsers ? { ...FAILURE_PAGES, ...problems } : problems;
 }

@@ -4,12 +4,24 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { ConfigError } from '../config/config-error.ts';
+import { answerClientErrors } from './client-errors.ts';
 import type { HttpMetrics } from './metrics.ts';
 
-/** A client that has not sent its headers in this time is not going to. */
-const HEADERS_TIMEOUT_MS = 10_000;
-/** A body of 256 kB at 10 kB/s; slower ones hold a connection for nothing. */
-const REQUEST_TIMEOUT_MS = 30_000;
+export type Patience = {
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** How often Node looks for requests that are too slow. */
+  readonly checkIntervalMs: number;
+};
+const PATIENCE: Patience = {
+  // A client that has not sent its headers in this time is not going to.
+  headersTimeoutMs: 10_000,
+  // A body of 256 kB at 10 kB/s; slower ones hold a connection for nothing.
+  requestTimeoutMs: 30_000,
+  checkIntervalMs: 1_000,
+};
+/** Of the request line and all headers: a callback with a query of 10 kB is let in, to be refused as a page. */
+const MAX_HEADER_BYTES = 16 * 1024;
 /** Longer than the idle timeout of usual load balancers (60 s), so that they close first and no request meets a dying socket. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Bounds what a flood can take; ?wait= holds one each, so it is not small. */
@@ -22,16 +34,24 @@ export const CLOSE_DELAY_MS = 20_000;
 export type RunningServer = { readonly port: number; close(): Promise<void> };
 
 /** @throws the listen error, such as EADDRINUSE. */
-export async function startServer(app: RequestListener, port: number): Promise<RunningServer> {
+export async function startServer(
+  app: RequestListener,
+  port: number,
+  patience = PATIENCE,
+): Promise<RunningServer> {
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: patience.headersTimeoutMs,
+      requestTimeout: patience.requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: patience.checkIntervalMs,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // Ours is told as a problem: see host-header.ts.
+      requireHostHeader: false,
     },
     app,
   );
+  answerClientErrors(server);
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

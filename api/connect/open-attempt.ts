@@ -13,13 +13,15 @@ import { forUser } from '../../db/scope.ts';
 import { toEntityId } from '../../domain/user-id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { signalAttemptOpened } from '../flow-workflow.ts';
-import { unavailable } from '../problem-codes.ts';
+import { ApiProblem, unavailable } from '../problem-codes.ts';
 import { makeAttemptCookie } from './attempt-cookie.ts';
 
 // A person looks at a blank page meanwhile; Composio mints a link in well under a second.
 const MINT_DEADLINE_MS = 10_000;
 // Far more clicks than a person makes in the 12 minutes that an attempt lives; a leaked link must not eat Composio's request limit.
 const MAX_LIVE_ATTEMPTS = 30;
+// The oldest of them ends within their 12 minutes; a person who waits a minute meets it half open again.
+const RETRY_AFTER_S = '60';
 
 export async function beginAttempt(
   deps: ApiDeps,
@@ -30,7 +32,8 @@ export async function beginAttempt(
     const live = (await listAttempts(tx, flow.id)).filter(
       ({ status, expiresAt }) => LIVE_ATTEMPTS.includes(status) && expiresAt.getTime() > Date.now(),
     );
-    if (live.length >= MAX_LIVE_ATTEMPTS) throw unavailable('Too many attempts are open for this link.');
+    if (live.length >= MAX_LIVE_ATTEMPTS)
+      throw new ApiProblem('too_many_attempts', { headers: { 'retry-after': RETRY_AFTER_S } });
     return openAttempt(tx, flow);
   });
   try {

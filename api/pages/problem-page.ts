@@ -5,7 +5,22 @@
 import { html } from './html.ts';
 import { layout } from './layout.ts';
 
-export function problemPage(kind: 'invalid' | 'failure'): string {
+type Kind = 'invalid' | 'busy' | 'failure';
+
+export function pageOfStatus(status: number): Kind {
+  if (status === 429) return 'busy';
+  return status >= 500 ? 'failure' : 'invalid';
+}
+
+export function problemPage(kind: Kind): string {
+  if (kind === 'busy') {
+    return layout({
+      title: 'Please wait a moment',
+      body: html`<h1>Please wait a moment</h1>
+        <p>This link was opened many times in the last minutes. Nothing was connected.</p>
+        <p>Finish in the tab that is open already, or wait a few minutes and open the link again.</p>`,
+    });
+  }
   return kind === 'invalid'
     ? layout({
         title: 'This link does not work',

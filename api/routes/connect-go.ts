@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { findOpenFlow } from '../connect/find-flow.ts';
 import { beginAttempt } from '../connect/open-attempt.ts';
 import { defineRoute } from '../define-route.ts';
+import { token } from '../schemas/common.ts';
 
 export const connectGoRoute = defineRoute({
   method: 'get',
@@ -14,7 +15,7 @@ export const connectGoRoute = defineRoute({
   scope: null,
   forBrowsers: true,
   noHead: true,
-  params: z.strictObject({ token: z.string().max(4_096) }),
+  params: z.strictObject({ token }),
   query: z.looseObject({}),
   responses: {
     302: {
@@ -22,6 +23,7 @@ export const connectGoRoute = defineRoute({
       headers: { Location: 'Where to.', 'Set-Cookie': "The attempt's cookie." },
     },
     400: { description: 'The link does not work; the same page for unknown, used and expired.', page: true },
+    429: { description: 'A page: too many attempts are open for this link.', page: true },
   },
   handler: async (deps, { params, host, forwardedHost, log }) => {
     const publicHost = new URL(deps.publicUrl).host;

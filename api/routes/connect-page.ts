@@ -5,6 +5,7 @@ import { getUser } from '../../db/users.ts';
 import { listWaitingRuns } from '../../db/waiters.ts';
 import { findOpenFlow } from '../connect/find-flow.ts';
 import { defineRoute } from '../define-route.ts';
+import { token } from '../schemas/common.ts';
 import { connectPage } from '../pages/connect-page.ts';
 
 export const connectPageRoute = defineRoute({
@@ -16,7 +17,7 @@ export const connectPageRoute = defineRoute({
   description: 'The `connectUrl` of a flow, for a person with a browser. Stable while the flow is open.',
   scope: null,
   forBrowsers: true,
-  params: z.strictObject({ token: z.string().max(4_096) }),
+  params: z.strictObject({ token }),
   query: z.looseObject({}),
   responses: {
     200: { description: 'A page that says which app is asked for, by whom and why.', page: true },

@@ -6,9 +6,10 @@ import { defineRoute } from '../define-route.ts';
 import type { ApiDeps } from '../deps.ts';
 import { finishedPage, finishingPage, refusedPage } from '../pages/outcome-pages.ts';
 import { ApiProblem } from '../problem-codes.ts';
-import { id } from '../schemas/common.ts';
+import { MOST_THAT_EXISTS, id } from '../schemas/common.ts';
 
-const hint = z.string().max(4_096).optional();
+// Ours are short; a provider's words of an error may be longer, and are not refused for it.
+const hint = z.string().max(4_096).meta({ maxLength: MOST_THAT_EXISTS }).optional();
 // Providers and Composio add parameters of their own, so others are let pass, unread.
 const query = z.looseObject({
   state: hint.meta({ description: 'Single use, bound to the attempt.' }),

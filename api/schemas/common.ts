@@ -13,18 +13,30 @@ export const newUserId = z
     example: 'alice',
   });
 
+/**
+ * Names of what must exist already. A longer one than any of ours names nothing, which is 404 and not 400; the document
+ * says what can exist, so that a client that keeps to it never meets the limit of a request line (431).
+ */
+const MOST_IN_A_PATH = 4_096;
+export const MOST_THAT_EXISTS = 200;
+
 /** A user id in a path where the user must exist already: whatever cannot be registered is simply not there. */
 export const userIdInPath = z
   .string()
-  .max(4_096)
-  .meta({ description: 'Id of a registered user.', example: 'alice' });
+  .max(MOST_IN_A_PATH)
+  .meta({ description: 'Id of a registered user.', example: 'alice', maxLength: MOST_THAT_EXISTS });
 
 /** Opaque; anything that is not one of ours names nothing. */
 export const id = (what: string) =>
   z
     .string()
-    .max(4_096)
-    .meta({ description: `Id of the ${what}. Opaque.` });
+    .max(MOST_IN_A_PATH)
+    .meta({ description: `Id of the ${what}. Opaque.`, maxLength: MOST_THAT_EXISTS });
+/** The secret of a connect link. */
+export const token = z
+  .string()
+  .max(MOST_IN_A_PATH)
+  .meta({ description: 'Of the connect link. Opaque.', maxLength: MOST_THAT_EXISTS });
 
 export const app = z
   .string()
@@ -86,9 +98,11 @@ export const limit = z
     description: `How many items at most, ${LIMIT.least} to ${LIMIT.most}.`,
     override: { type: 'integer', minimum: LIMIT.least, maximum: LIMIT.most, default: LIMIT.usual },
   });
+// A key of a list is a time and an id, or a user id: some 200 characters as a cursor.
+const MOST_OF_A_CURSOR = 400;
 export const cursor = z
   .string()
-  .max(2_000)
+  .max(MOST_OF_A_CURSOR)
   .optional()
   .meta({ description: '`nextCursor` of the page before. Opaque.' });
 export const pageQuery = z.strictObject({ limit, cursor });

@@ -3,12 +3,16 @@ import { z } from 'zod';
 import type { User } from '../../db/users.ts';
 import { metadata, shortText, storedMetadata, time, toTime } from './common.ts';
 
+const EMAIL =
+  /^[A-Za-z0-9_'+-]+(\.[A-Za-z0-9_'+-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$/;
+
 export const userFields = z
   .strictObject({
-    // 254 octets is the longest address that mail can be sent to.
+    // 254 octets is the longest address that mail can be sent to, 64 its part before the @, 63 a label behind it.
     email: z
-      .email()
+      .email({ pattern: EMAIL })
       .max(254)
+      .refine((address) => address.indexOf('@') <= 64, 'must have at most 64 characters before the @')
       .nullish()
       .meta({ description: 'For mail notices. null takes it away.', example: 'alice@example.com' }),
     displayName: shortText(200)

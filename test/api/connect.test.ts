@@ -110,7 +110,7 @@ describe('a connect link', () => {
     const { connectUrl } = (await open(userId)).body;
     const statuses: number[] = [];
     for (let i = 0; i < 33; i += 1) statuses.push((await createBrowser().get(`${connectUrl}/go`)).status);
-    expect(statuses).toEqual([...Array<number>(30).fill(302), 503, 503, 503]);
+    expect(statuses).toEqual([...Array<number>(30).fill(302), 429, 429, 429]);
     expect(await api.bellhop.sandbox.accounts({ userId })).toHaveLength(30);
   });
 
