@@ -25,7 +25,7 @@ import type { ConnectedAccount } from '../domain/gate.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { GateReason } from '../domain/statuses.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
-import { type Tool, isReadOnlyTool } from '../domain/tool.ts';
+import type { Tool } from '../domain/tool.ts';
 import { toEntityId } from '../domain/user-id.ts';
 import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
@@ -215,7 +215,7 @@ type Sending = {
 async function send(deps: ActivityDeps, sending: Sending): Promise<Outcome> {
   const { run, call, tool, args, account, signal } = sending;
   const accountId = account?.id ?? null;
-  const isWrite = !isReadOnlyTool(tool);
+  const isWrite = !tool.readOnly;
   const key = { runId: run.id, callId: call.id };
   const digest = callDigest({ tool: tool.slug, arguments: args, accountId });
   const needsApproval = requiresApproval(run.approvals.require, { tool: tool.slug, isWrite });

@@ -4,6 +4,8 @@ import { type Migration, Migrator } from 'kysely/migration';
 import pg from 'pg';
 import * as first from './migrations/0001-first.ts';
 import * as approvals from './migrations/0002-approvals.ts';
+import * as requestBudget from './migrations/0003-request-budget.ts';
+import * as runWatch from './migrations/0004-run-watch.ts';
 import * as connect from './migrations/0005-connect.ts';
 import { ensureRoles } from './roles.ts';
 
@@ -11,6 +13,8 @@ import { ensureRoles } from './roles.ts';
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-approvals': approvals,
+  '0003-request-budget': requestBudget,
+  '0004-run-watch': runWatch,
   '0005-connect': connect,
 };
 

@@ -156,6 +156,8 @@ export interface RunsTable {
   cancel_requested_at: NullableInstant;
   /** When the workflow first ran; null while it is only accepted. */
   started_at: NullableInstant;
+  /** While it lasts, changes of this run are notified: somebody follows it. */
+  watched_until: NullableInstant;
   created_at: InstantNow;
   updated_at: InstantNow;
   finished_at: NullableInstant;

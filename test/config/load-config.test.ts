@@ -27,6 +27,7 @@ describe('loadConfig', () => {
       returnUrls: [],
       pollIntervalMs: 15_000,
       callbackGraceMs: 60_000,
+        freshAccountGraceMs: 60_000,
       timeoutMs: 604_800_000,
     });
     expect(config.notices).toEqual({ webhook: null, mail: null });

@@ -309,10 +309,10 @@ describe('an episode', () => {
     expect(await open()).not.toBeNull();
   });
 
-  test('of an account that only its provider refuses stays open while a new account is asked for', async () => {
+  test('of an account that was refused although it is ACTIVE stays open while another account is asked for', async () => {
     const userId = await the().newUser();
     await the().user(userId, (tx) => openEpisode(tx, { ...broken(userId), status: 'REVOKED' }));
-    const flow = await the().newFlow(userId, 'slack', { reconnect: true });
+    const flow = await the().newFlow(userId, 'slack', { refusedAccountId: 'ca_1' });
     const close = () => the().user(userId, (tx) => closeEpisodes(tx, userId, ['slack']));
     await close();
     expect(await the().system((tx) => listOpenEpisodes(tx, [userId]))).toHaveLength(1);

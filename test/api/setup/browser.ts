@@ -1,7 +1,13 @@
 /** A browser as far as the connect flow needs one: it keeps cookies per host and follows one link at a time. */
 import { send } from './api.ts';
 
-export type Page = { readonly status: number; readonly location: string | null; readonly text: string };
+export type Page = {
+  readonly status: number;
+  readonly location: string | null;
+  readonly text: string;
+  /** All but what differs from one answer to the next by nature. */
+  readonly headers: Readonly<Record<string, unknown>>;
+};
 export type Browser = {
   /** Absolute address; nothing is followed. */
   get(address: string, headers?: Record<string, string>): Promise<Page>;
@@ -26,6 +32,9 @@ export function createBrowser(): Browser {
         status: answer.status,
         location: (answer.headers['location'] as string) ?? null,
         text: answer.text,
+        headers: Object.fromEntries(
+          Object.entries(answer.headers).filter(([name]) => !['date', 'x-request-id'].includes(name)),
+        ),
       };
     },
   };
