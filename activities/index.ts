@@ -17,13 +17,16 @@ export type NoticeActivities = ReturnType<typeof createNoticeActivities>;
 export type SweepActivities = ReturnType<typeof createSweepActivities>;
 
 export function createActivities(deps: ActivityDeps) {
+  // Who waits for it decides in which order work gets a part of Composio's request limit.
+  const forPeople = { ...deps, composio: deps.composio.withClass('flows') };
+  const forNobody = { ...deps, composio: deps.composio.withClass('audit') };
   return {
     ...createRunActivities(deps),
     ...createModelActivities(deps),
     ...createToolActivities(deps),
-    ...createFlowActivities(deps),
-    ...createAuditActivities(deps),
+    ...createFlowActivities(forPeople),
+    ...createAuditActivities(forNobody),
     ...createNoticeActivities(deps),
-    ...createSweepActivities(deps),
+    ...createSweepActivities(forNobody),
   };
 }

@@ -15,7 +15,7 @@ const DOWN_KINDS: ReadonlySet<ComposioFailure['kind']> = new Set([
 
 export type ObservedComposio = ComposioPort & { lastAnswer(): PartState | 'unknown' };
 
-export function observeComposio(port: ComposioPort): ObservedComposio {
+export function observeComposio(observed: ComposioPort): ObservedComposio {
   let last: PartState | 'unknown' = 'unknown';
   const watch = async <T>(call: Promise<T>): Promise<T> => {
     try {
@@ -23,12 +23,15 @@ export function observeComposio(port: ComposioPort): ObservedComposio {
       last = 'up';
       return answer;
     } catch (error) {
-      if (error instanceof ComposioFailure) last = DOWN_KINDS.has(error.kind) ? 'down' : 'up';
+      // Held back by our own budget: Composio was not asked.
+      const isUnasked =
+        error instanceof ComposioFailure && error.kind === 'rate_limited' && error.outcome === 'not_sent';
+      if (error instanceof ComposioFailure && !isUnasked) last = DOWN_KINDS.has(error.kind) ? 'down' : 'up';
       throw error;
     }
   };
-  return {
-    lastAnswer: () => last,
+  const observe = (port: ComposioPort): ComposioPort => ({
+    withClass: (requestClass) => observe(port.withClass(requestClass)),
     forEntity: (entityId) => {
       const entity = port.forEntity(entityId);
       return {
@@ -48,5 +51,6 @@ export function observeComposio(port: ComposioPort): ObservedComposio {
     getConnection: (accountId, options) => watch(port.getConnection(accountId, options)),
     resolveAuthConfig: (app, options) => port.resolveAuthConfig(app, options),
     ping: (options) => watch(port.ping(options)),
-  };
+  });
+  return { ...observe(observed), lastAnswer: () => last };
 }

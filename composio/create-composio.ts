@@ -1,10 +1,13 @@
 /** Makes the port to Composio: one per process, shared by all activities. What belongs to one user is made by `forEntity` and dropped. */
+import type { ToolEffect } from '../domain/tool.ts';
 import { createArgumentChecker } from './arguments.ts';
 import { createAuthConfigResolver } from './auth-config.ts';
 import { createCatalogue } from './catalogue.ts';
 import { createClient } from './client.ts';
 import { createEntity } from './composio-core.ts';
+import type { RequestClass } from '../domain/request-budget.ts';
 import type { ComposioPort } from './port.ts';
+import type { RequestBudget } from './request-budget.ts';
 import { loadSdk } from './sdk-import.ts';
 import type { Shared } from './shared.ts';
 import { createTransport } from './transport.ts';
@@ -20,7 +23,11 @@ export type ComposioConfig = {
   readonly baseUrl: string;
   /** Auth config ids by app. */
   readonly authConfigs: ReadonlyMap<string, string>;
+  /** What the operator says that a tool does, by slug, whatever its tags say. */
+  readonly toolEffects?: ReadonlyMap<string, ToolEffect>;
   readonly sdk: 'composio-core';
+  /** The organisation's; every request takes a permit from it. Absent: nobody counts, which only a single look may do. */
+  readonly budget?: RequestBudget;
   /** Milliseconds. An execution's deadline comes with each call. */
   readonly deadlines?: { readonly readMs?: number; readonly writeMs?: number };
   /** A fault on purpose, for the test that must notice it. Only a worker outside production may set it. */
@@ -34,31 +41,47 @@ export function createComposio(config: ComposioConfig): ComposioPort & {
 } {
   const { apiKey, authConfigs, deadlines = {} } = config;
   const writeMs = deadlines.writeMs ?? WRITE_MS;
-  const transport = createTransport({ apiKey, baseUrl: config.baseUrl });
-  const client = createClient(transport, { readMs: deadlines.readMs ?? READ_MS, writeMs });
-  const catalogue = createCatalogue(client);
+  const budget = config.budget ?? null;
+  const wireOf = (requestClass: RequestClass) => {
+    const transport = createTransport({ apiKey, baseUrl: config.baseUrl, budget, requestClass });
+    return { transport, client: createClient(transport, { readMs: deadlines.readMs ?? READ_MS, writeMs }) };
+  };
+  const wire = wireOf('runs');
   const shared: Shared = {
     apiKey,
-    transport,
-    client,
-    catalogue,
+    ...wire,
+    // What is read once for all is read for runs; an auth config is looked for when somebody connects.
+    catalogue: createCatalogue(wire.client, config.toolEffects),
     argumentChecker: createArgumentChecker(),
     offered: new WeakMap(),
     loadSdk,
     writeMs,
     sabotage: config.sabotage ?? null,
   };
+  const resolveAuthConfig = createAuthConfigResolver(wireOf('flows').client, authConfigs);
+  const withClass = (requestClass: RequestClass): ComposioPort =>
+    createPort({ ...shared, ...wireOf(requestClass) }, { resolveAuthConfig, withClass });
   return {
+    ...createPort(shared, { resolveAuthConfig, withClass }),
+    preload: async () => {
+      await loadSdk();
+    },
+  };
+}
+
+function createPort(
+  shared: Shared,
+  common: Pick<ComposioPort, 'resolveAuthConfig' | 'withClass'>,
+): ComposioPort {
+  const { catalogue, client } = shared;
+  return {
+    ...common,
     forEntity: (entityId) => createEntity(shared, entityId),
     getTools: async (slugs, options) => await catalogue.getTools(slugs, options),
     checkArguments: (tool, args) => shared.argumentChecker.check(tool, args),
     getToolkit: async (app, options) => await catalogue.getToolkit(app, options),
     listConnections: async (query, options) => await client.listConnections(query, options),
     getConnection: async (accountId, options) => await client.getConnection(accountId, options),
-    resolveAuthConfig: createAuthConfigResolver(client, authConfigs),
     ping: async (options) => await client.ping(options),
-    preload: async () => {
-      await loadSdk();
-    },
   };
 }

@@ -5,10 +5,13 @@
  */
 import type { ConnectedAccount } from '../domain/gate.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
+import type { RequestClass } from '../domain/request-budget.ts';
 import type { ConnectionStatus } from '../domain/statuses.ts';
 import type { Tool } from '../domain/tool.ts';
 
 export interface ComposioPort {
+  /** The same port with the same caches, its requests counted as this class of the organisation's budget; without it: `runs`. */
+  withClass(requestClass: RequestClass): ComposioPort;
   /** A scope for one user. @throws ComposioFailure kind `tenant_violation` for an empty id or `default`. */
   forEntity(entityId: string): EntityComposio;
   /** Catalogue entries by slug, cached (they are not user data). Slugs that Composio does not know are absent from the answer. */

@@ -4,7 +4,10 @@
  * redirect, and ends at its own deadline whatever the server does. Proxies are those of Node's fetch (NODE_USE_ENV_PROXY).
  */
 import { randomUUID } from 'node:crypto';
+import type { RequestClass } from '../domain/request-budget.ts';
+import { readRetryAfter } from '../domain/retry-after.ts';
 import { readCapped } from './read-capped.ts';
+import type { RequestBudget } from './request-budget.ts';
 
 /** Larger answers are not read: the contract promises tool results to 50 MB, and one process holds several at a time. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -66,7 +69,7 @@ export class BeforeSendError extends Error {
 export type Transport = {
   /** The configured base URL without a trailing slash. */
   readonly baseUrl: string;
-  /** @throws TransportError, BeforeSendError. Any HTTP status is an answer. */
+  /** @throws TransportError, BeforeSendError, ComposioFailure when there is no permit. Any HTTP status is an answer. */
   send(request: WireRequest): Promise<WireAnswer>;
 };
 
@@ -76,7 +79,17 @@ export function pathSegment(text: string): string {
   return encodeURIComponent(text);
 }
 
-export function createTransport({ apiKey, baseUrl }: { apiKey: string; baseUrl: string }): Transport {
+export type TransportConfig = {
+  readonly apiKey: string;
+  readonly baseUrl: string;
+  /** Null: nobody counts. */
+  readonly budget?: RequestBudget | null;
+  /** As what the requests of this transport are counted. */
+  readonly requestClass?: RequestClass;
+};
+
+export function createTransport(config: TransportConfig): Transport {
+  const { apiKey, baseUrl, budget = null, requestClass = 'runs' } = config;
   const base = normaliseBaseUrl(baseUrl);
   if (apiKey === '') throw new RangeError('a Composio API key is needed');
   const root = new URL(`${base}/api/v3.1`);
@@ -102,8 +115,16 @@ export function createTransport({ apiKey, baseUrl }: { apiKey: string; baseUrl: 
       if (request.body !== undefined && Buffer.byteLength(request.body) > MAX_REQUEST_BYTES) {
         throw new TransportError('refused: the request is too large', { reason: 'refused', sent: false });
       }
+      refuseAborted(request.signal);
+      // Before the caller's hook: what that writes down must not wait for a turn.
+      const permit = budget?.take(requestClass, request.signal);
+      if (permit) await permit;
       await passGate(request);
-      return await exchange(url, apiKey, request);
+      const answer = await exchange(url, apiKey, request);
+      if (answer.status === 429) {
+        budget?.pause(readRetryAfter((name) => answer.headers.get(name), Date.now()));
+      }
+      return answer;
     },
   };
 }

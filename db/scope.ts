@@ -25,7 +25,15 @@ export async function forUser<T>(db: Database, userId: string, work: (tx: UserTx
  * begin fails, the server refuses what follows; when the statement fails, it answers the commit with a rollback.
  */
 export async function forUserOnce<T>(db: Database, userId: string, statement: Statement<T>): Promise<T> {
-  const begin = beginAs(userId);
+  return inOneTrip(db, beginAs(userId), statement);
+}
+
+/** `asSystem` for a single statement, in the same way. */
+export async function asSystemOnce<T>(db: Database, statement: Statement<T>): Promise<T> {
+  return inOneTrip(db, BEGIN_AS_SYSTEM, statement);
+}
+
+async function inOneTrip<T>(db: Database, begin: string, statement: Statement<T>): Promise<T> {
   const client = await db.pool.connect();
   const rows = await new Promise<readonly unknown[]>((resolve, reject) => {
     let failure = null as Error | null;
@@ -61,8 +69,10 @@ function beginAs(userId: string): string {
   return `begin; set local role bellhop_user; set local bellhop.user_id = '${userId}'`;
 }
 
+const BEGIN_AS_SYSTEM = 'begin; set local role bellhop_system';
+
 export async function asSystem<T>(db: Database, work: (tx: SystemTx) => Promise<T>): Promise<T> {
-  return inTransaction(db, 'begin; set local role bellhop_system', work);
+  return inTransaction(db, BEGIN_AS_SYSTEM, work);
 }
 
 /** One connection, one transaction. What `SET LOCAL` set ends with it, also when `work` throws. */
