@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { Principal, Scope } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
+import type { EventSink } from './send-stream.ts';
 import type { ProblemCode } from './problem-codes.ts';
 
 export const METHODS = ['get', 'put', 'post', 'delete'] as const;
@@ -27,6 +28,8 @@ export type ResponseSpec = {
   readonly body?: z.ZodType;
   /** The body is an HTML page. */
   readonly page?: true;
+  /** To those who accept it more than JSON: a stream of server-sent events instead; what it says. */
+  readonly stream?: string;
   /** Header name → what it says. */
   readonly headers?: Readonly<Record<string, string>>;
 };
@@ -45,14 +48,17 @@ export type RouteRequest<P, Q, H, B, S> = {
   /** `X-Forwarded-Host`. Anybody can write it: it may widen nothing. */
   readonly forwardedHost: string;
   readonly cookie: string;
+  /** The client's choice of these media types, by its Accept header; the first when it has none, null when it takes none. */
+  readonly prefers: (types: readonly string[]) => string | null;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
   readonly log: Logger;
 };
 
 type Headers = Readonly<Record<string, string | readonly string[]>>;
+type Stream = { readonly stream: (sink: EventSink) => Promise<void> };
 type BodyOf<Spec> = Spec extends { body: infer B extends z.ZodType }
-  ? { readonly body: z.input<B> }
+  ? { readonly body: z.input<B> } | (Spec extends { stream: string } ? Stream : never)
   : Spec extends { page: true }
     ? { readonly page: string }
     : unknown;
@@ -62,7 +68,13 @@ export type Answer<R extends Responses> = {
   [K in keyof R & number]: { readonly status: K; readonly headers?: Headers } & BodyOf<R[K]>;
 }[keyof R & number];
 
-export type AnyAnswer = { status: number; headers?: Headers; body?: unknown; page?: string };
+export type AnyAnswer = {
+  status: number;
+  headers?: Headers;
+  body?: unknown;
+  page?: string;
+  stream?: Stream['stream'];
+};
 
 type Shape = z.ZodType<Record<string, unknown>>;
 

@@ -6,6 +6,7 @@ import type { Config } from '../config/load-config.ts';
 import type { Database } from '../db/pool.ts';
 import type { Authenticate } from './auth.ts';
 import type { HttpMetrics } from './metrics.ts';
+import type { EventStreams } from './event-streams.ts';
 import type { Readiness } from './readiness.ts';
 import type { RunWatch } from './run-watch.ts';
 
@@ -17,6 +18,7 @@ export type ApiDeps = {
   readonly composio: ComposioPort;
   readonly temporal: Client;
   readonly runWatch: RunWatch;
+  readonly eventStreams: EventStreams;
   readonly authenticate: Authenticate;
   readonly readiness: Readiness;
   readonly metrics: HttpMetrics;

@@ -11,7 +11,7 @@ import { createHttpMetrics } from './metrics.ts';
 import { observeComposio } from './observed-composio.ts';
 import { createProbes } from './probes.ts';
 import { createReadiness } from './readiness.ts';
-import { createRunWatch } from './run-watch.ts';
+import { createRunObservers } from './run-observers.ts';
 import { CLOSE_DELAY_MS, explainStartFailure, serveMetrics, startServer } from './server.ts';
 import { createTemporalClient } from './temporal-client.ts';
 
@@ -25,11 +25,12 @@ async function main(): Promise<void> {
   const temporalClient = createTemporalClient(loadTemporalConfig(process.env));
   const temporal = temporalClient.client;
   const readiness = createReadiness(createProbes({ db, temporal, composio }));
-  const runWatch = createRunWatch(db, (err) => logger.warn({ err }, 'waiting for runs was interrupted'));
   const metrics = createHttpMetrics();
+  const { registry } = metrics;
+  const observers = createRunObservers({ db, listenUrl: config.database.directUrl, logger, registry });
   const authenticate = createAuthenticate({ bootstrapKey: config.bellhopKey });
   const { taskQueue } = config.temporal;
-  const tools = { db, composio, temporal, runWatch, readiness, metrics, logger, authenticate };
+  const tools = { db, composio, temporal, ...observers, readiness, metrics, logger, authenticate };
   const server = await startServer(createApp({ publicUrl, connect, taskQueue, ...tools }), http.port);
   const metricsServer = http.metricsPort === null ? null : await serveMetrics(metrics, http.metricsPort);
   const metricsPort = metricsServer?.port;
@@ -38,7 +39,7 @@ async function main(): Promise<void> {
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger }, async ({ signal, err }) => {
     logger.info({ signal, err }, 'the API stops');
     readiness.close();
-    runWatch.close();
+    await observers.close();
     await server.close();
     await metricsServer?.close();
     await temporalClient.close();

@@ -14,6 +14,7 @@ import { ApiProblem, PROBLEMS } from './problem-codes.ts';
 import { sendProblem, toProblem } from './problems.ts';
 import { parseQuery } from './query-string.ts';
 import { requestIdOf } from './request-log.ts';
+import { isStream, sendStream } from './send-stream.ts';
 
 const NOTHING = z.strictObject({});
 
@@ -52,11 +53,15 @@ function createHandler(route: Route, deps: ApiDeps): RequestHandler {
     const started = performance.now();
     res.locals['route'] = route;
     res.once('close', () => {
+      // Streams last as long as their readers like, which says nothing of this process.
+      if (isStream(res)) return;
       const labels = { route: route.path, method: route.method, status: res.statusCode };
       deps.metrics.observeRequest(labels, (performance.now() - started) / 1_000);
     });
     const request = await readRequest(route, deps, req, res);
-    send(res, await route.handler(deps, request));
+    const answer = await route.handler(deps, request);
+    if (answer.stream) await sendStream(req, res, answer.stream, request.signal);
+    else send(res, answer);
   };
 }
 
@@ -82,6 +87,7 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
     host: req.headers.host ?? '',
     forwardedHost: req.headersDistinct['x-forwarded-host']?.[0] ?? '',
     cookie: req.headers.cookie ?? '',
+    prefers: (types) => req.accepts([...types]) || null,
     signal: gone.signal,
     log: req.log,
   };

@@ -91,6 +91,7 @@ function toResponse(spec: ResponseSpec, links?: Readonly<Record<string, Link>>):
   const content: ZodOpenApiContentObject = {
     ...(spec.body ? { 'application/json': { schema: spec.body } } : {}),
     ...(spec.page ? { 'text/html': { schema: { type: 'string' } } } : {}),
+    ...(spec.stream ? { 'text/event-stream': { schema: { type: 'string', description: spec.stream } } } : {}),
   };
   return {
     description: spec.description,

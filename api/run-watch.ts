@@ -1,14 +1,13 @@
 /**
- * Holds `?wait=` answers. One query for all runs that somebody waits for, however many wait, as long as anybody does.
- * The database is the only thing asked: a query to Temporal would need a worker and a replay.
+ * Holds `?wait=` answers until the run has ended or waits for someone. One query for all runs that have changed, however
+ * many wait. The database is the only thing asked: a query to Temporal would need a worker and a replay.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/pool.ts';
 import { type RunHead, runHeads } from '../db/runs.ts';
 import { asSystem } from '../db/scope.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
-
-// A person does not notice a quarter of a second, and four small queries a second do not load a database.
-const POLL_INTERVAL_MS = 250;
+import type { RunChanges } from './run-changes.ts';
 
 export type RunWatch = {
   /** Resolves when the run has ended or waits for someone, when `ms` are over, when the signal aborts, or on close. */
@@ -17,56 +16,72 @@ export type RunWatch = {
   close(): void;
 };
 
+/** A database that does not answer is asked again after this. */
+const RETRY_MS = 1_000;
+
 type Waiter = { readonly runId: string; readonly release: () => void };
 
-export function createRunWatch(db: Database, onError: (error: unknown) => void): RunWatch {
+export function createRunWatch(
+  db: Database,
+  changes: RunChanges,
+  onError: (error: unknown) => void,
+): RunWatch {
   const waiters = new Set<Waiter>();
-  let timer: NodeJS.Timeout | null = null;
+  const changed = new Set<string>();
+  let isLooking = false;
   let isClosed = false;
 
   const busyOf = async (ids: readonly string[]): Promise<ReadonlySet<string>> => {
     const heads = await asSystem(db, (tx) => runHeads(tx, ids));
     return new Set(heads.filter(isBusy).map((head) => head.id));
   };
-  const poll = async (): Promise<void> => {
-    // Those who come while the query runs are looked at the next time.
-    const asked = [...waiters];
-    try {
-      const busy = await busyOf([...new Set(asked.map((waiter) => waiter.runId))]);
-      for (const waiter of asked) if (!busy.has(waiter.runId)) waiter.release();
-    } catch (error) {
-      onError(error);
+  /** One query at a time; what changes meanwhile is looked at in the next one. */
+  const look = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    while (waiters.size > 0 && changed.size > 0) {
+      const ids = new Set(changed);
+      changed.clear();
+      try {
+        const busy = await busyOf([...ids]);
+        for (const { runId, release } of waiters) if (ids.has(runId) && !busy.has(runId)) release();
+      } catch (error) {
+        onError(error);
+        for (const id of ids) changed.add(id);
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
     }
-    timer = null;
-    schedule();
-  };
-  const schedule = (): void => {
-    if (waiters.size > 0 && !isClosed) timer ??= setTimeout(() => void poll(), POLL_INTERVAL_MS);
+    isLooking = false;
   };
   const hold = (runId: string, ms: number, signal: AbortSignal): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const release = (): void => {
       clearTimeout(deadline);
       signal.removeEventListener('abort', release);
+      unsubscribe();
       waiters.delete(waiter);
       resolve();
     };
     const waiter: Waiter = { runId, release };
     const deadline = setTimeout(release, ms);
+    const onChange = (): void => {
+      changed.add(runId);
+      void look();
+    };
+    const unsubscribe = changes.subscribe(runId, onChange);
     signal.addEventListener('abort', release);
     waiters.add(waiter);
-    schedule();
+    // After the subscription, so that nothing falls between the two.
+    onChange();
     return promise;
   };
 
   return {
     waitForRun: async (runId, ms, signal) => {
-      const busy = await busyOf([runId]);
-      if (busy.has(runId) && !isClosed && !signal.aborted) await hold(runId, ms, signal);
+      if (!isClosed && !signal.aborted) await hold(runId, ms, signal);
     },
     close: () => {
       isClosed = true;
-      if (timer) clearTimeout(timer);
       for (const waiter of waiters) waiter.release();
     },
   };

@@ -1,4 +1,5 @@
 /** The environment as one frozen object. Called only by main files; nothing else in the project reads the environment. */
+import type { ToolEffect } from '../domain/tool.ts';
 import { ConfigError } from './config-error.ts';
 import type { Environment, ProcessName } from './schema.ts';
 import { environmentSchema, REQUIRED } from './schema.ts';
@@ -14,7 +15,11 @@ export type Config = {
     readonly toolTimeoutMs: number;
   };
   readonly temporal: { readonly taskQueue: string };
-  readonly database: { readonly url: string };
+  readonly database: {
+    readonly url: string;
+    /** For a connection that must stay the same one. */
+    readonly directUrl: string;
+  };
   readonly composio: {
     readonly sdk: Environment['COMPOSIO_SDK'];
     readonly apiKey: string;
@@ -23,6 +28,8 @@ export type Config = {
     readonly requestsPerMinute: number;
     /** App → auth config id, for the apps that the operator has named. */
     readonly authConfigs: ReadonlyMap<string, string>;
+    /** What the operator says that a tool does, whatever its tags say. */
+    readonly toolEffects: ReadonlyMap<string, ToolEffect>;
   };
   readonly model: { readonly apiKey: string; readonly baseUrl: string; readonly model: string };
   /** The bootstrap key of the HTTP API, scope `admin`. */
@@ -102,7 +109,10 @@ function toConfig(env: Environment): Config {
       toolTimeoutMs: env.TOOL_TIMEOUT,
     },
     temporal: { taskQueue: env.TEMPORAL_TASK_QUEUE },
-    database: { url: env.DATABASE_URL ?? '' },
+    database: {
+      url: env.DATABASE_URL ?? '',
+      directUrl: env.DATABASE_DIRECT_URL ?? env.DATABASE_URL ?? '',
+    },
     composio: {
       sdk: env.COMPOSIO_SDK,
       apiKey: env.COMPOSIO_API_KEY ?? '',
@@ -110,6 +120,7 @@ function toConfig(env: Environment): Config {
       webhookSecret: env.COMPOSIO_WEBHOOK_SECRET ?? null,
       requestsPerMinute: env.COMPOSIO_REQUESTS_PER_MINUTE,
       authConfigs: env.COMPOSIO_AUTH_CONFIGS ?? new Map<string, string>(),
+      toolEffects: env.TOOL_EFFECTS ?? new Map<string, ToolEffect>(),
     },
     model: { apiKey: env.OPENAI_API_KEY ?? '', baseUrl: env.OPENAI_BASE_URL, model: env.OPENAI_MODEL },
     bellhopKey: env.BELLHOP_API_KEY ?? '',

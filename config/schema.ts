@@ -15,6 +15,8 @@ export const variables = {
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 
   DATABASE_URL: value.url('postgres:', 'postgresql:').optional(),
+  // A transaction pooler behind DATABASE_URL forgets who listens; this goes around it.
+  DATABASE_DIRECT_URL: value.url('postgres:', 'postgresql:').optional(),
 
   TEMPORAL_TASK_QUEUE: z.string().max(200).default('bellhop'),
   BELLHOP_WORKFLOW_BUNDLE: z.string().optional(),
@@ -25,6 +27,8 @@ export const variables = {
   // Composio's smallest plan: 2,000 requests a minute for the whole organisation.
   COMPOSIO_REQUESTS_PER_MINUTE: value.positiveInteger().default(2000),
   COMPOSIO_AUTH_CONFIGS: value.authConfigs().optional(),
+  // Tags say which tools only read; this says it for tools whose tags are wrong or missing.
+  TOOL_EFFECTS: value.toolEffects().optional(),
   COMPOSIO_SDK: z.enum(['composio-core']).default('composio-core'),
 
   OPENAI_API_KEY: value.apiKey().optional(),

@@ -1,6 +1,7 @@
 /** How the text of one environment variable becomes a value. Messages never repeat the value: it may be a secret. */
 import { z } from 'zod';
 import { parseDuration } from '../domain/duration.ts';
+import type { ToolEffect } from '../domain/tool.ts';
 
 /** 0 lets the system choose, which tests use. */
 export const port = () =>
@@ -77,6 +78,25 @@ export const authConfigs = () =>
         return z.NEVER;
       }
       map.set(app, match[2]);
+    }
+    return map;
+  });
+
+/** `SLACK_SEARCH=read,JIRA_SYNC=write` → what a tool does, by slug. Naming one twice is a mistake, not a choice. */
+export const toolEffects = () =>
+  z.string().transform((text, context) => {
+    const map = new Map<string, ToolEffect>();
+    for (const part of text.split(',').map((piece) => piece.trim())) {
+      if (part === '') continue;
+      const match = /^([A-Za-z0-9_-]+)\s*=\s*(read|write)$/.exec(part);
+      if (!match?.[1] || map.has(match[1])) {
+        context.addIssue({
+          code: 'custom',
+          message: 'must be like SLACK_SEARCH=read,JIRA_SYNC=write, each tool once',
+        });
+        return z.NEVER;
+      }
+      map.set(match[1], match[2] as ToolEffect);
     }
     return map;
   });

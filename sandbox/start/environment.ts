@@ -44,10 +44,12 @@ export function temporalEnvironment(
   return { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, TEMPORAL_CONFIG_FILE: noProfile };
 }
 
-/** The person's variables, without those of Temporal's that would speak to another server than the embedded one. */
+/** The person's variables, without those that would speak to another Temporal or PostgreSQL than the embedded one. */
 export function inheritedEnvironment(env: Env, plan: Plan): NodeJS.ProcessEnv {
   const isForeign = (name: string) => name.startsWith('TEMPORAL_') && name !== 'TEMPORAL_TASK_QUEUE';
-  const kept = Object.entries(env).filter(([name]) => !plan.Temporal || !isForeign(name));
+  const kept = Object.entries(env).filter(
+    ([name]) => (!plan.Temporal || !isForeign(name)) && (!plan.PostgreSQL || name !== 'DATABASE_DIRECT_URL'),
+  );
   return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: compileCacheOf(env) };
 }
 

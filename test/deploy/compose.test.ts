@@ -22,6 +22,8 @@ const NOT_PASSED = [
   'COMPOSIO_SANDBOX_PORT',
   'MODEL_SANDBOX_PORT',
   'SABOTAGE',
+  // Compose's own PostgreSQL has no pooler before it.
+  'DATABASE_DIRECT_URL',
 ];
 
 const file = readComposeFile(KEYS);

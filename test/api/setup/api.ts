@@ -13,7 +13,11 @@ import { createHttpMetrics } from '../../../api/metrics.ts';
 import { observeComposio } from '../../../api/observed-composio.ts';
 import { createProbes } from '../../../api/probes.ts';
 import { createReadiness } from '../../../api/readiness.ts';
-import { createRunWatch } from '../../../api/run-watch.ts';
+import {
+  createRunObservers,
+  type RunObservers,
+  type RunObserversOptions,
+} from '../../../api/run-observers.ts';
 import { startServer } from '../../../api/server.ts';
 import { createTemporalClient } from '../../../api/temporal-client.ts';
 import type { Config } from '../../../config/load-config.ts';
@@ -45,6 +49,7 @@ export type TestApi = {
   readonly url: string;
   readonly port: number;
   readonly call: <T = AnyBody>(method: string, path: string, options?: CallOptions) => Promise<Answer<T>>;
+  readonly observers: RunObservers;
   /** Everything that was logged so far, as text. */
   readonly logged: () => string;
   readonly close: () => Promise<void>;
@@ -57,6 +62,7 @@ export type ApiOptions = {
   readonly publicUrl?: string;
   readonly temporalAddress?: string;
   readonly deps?: Partial<ApiDeps>;
+  readonly observers?: Partial<Pick<RunObserversOptions, 'listenUrl' | 'streams'>>;
 };
 
 const CONNECT: Config['connect'] = {
@@ -89,7 +95,14 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
   const composio = observeComposio(bellhop.composio);
   const address = options.temporalAddress ?? (await testTemporalAddress());
   const temporal = createTemporalClient({ connectionOptions: { address }, namespace: 'default' });
-  const runWatch = createRunWatch(bellhop.db, (err) => logger.error({ err }, 'watch'));
+  const metrics = createHttpMetrics();
+  const observers = createRunObservers({
+    db: bellhop.db,
+    listenUrl: bellhop.databaseUrl,
+    logger,
+    registry: metrics.registry,
+    ...options.observers,
+  });
   served.app = createApp({
     publicUrl,
     connect: { ...CONNECT, ...options.connect },
@@ -97,9 +110,9 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     db: bellhop.db,
     composio,
     temporal: temporal.client,
-    runWatch,
+    ...observers,
     readiness: createReadiness(createProbes({ db: bellhop.db, temporal: temporal.client, composio })),
-    metrics: createHttpMetrics(),
+    metrics,
     logger,
     authenticate: createAuthenticate({ bootstrapKey: KEY }),
     ...options.deps,
@@ -119,9 +132,10 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
       check({ method, path, status: answer.status, contentType, body: seen });
       return { ...answer, body: body as never };
     },
+    observers,
     logged: () => lines.join(''),
     close: async () => {
-      runWatch.close();
+      await observers.close();
       await server.close();
       await temporal.close();
       await bellhop.close();

@@ -1,0 +1,116 @@
+/**
+ * One connection of its own that hears which runs have changed. It may be lost at any time and comes back by itself; what
+ * was told meanwhile is lost, so whoever hears it looks at everything after `onReady`, and polls besides.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { RUN_CHANNEL } from './watch.ts';
+
+export type RunListenerOptions = {
+  /** Not a pooler's that gives a connection for one transaction only: it would forget who listens. */
+  readonly url: string;
+  /** Shown in pg_stat_activity. */
+  readonly name: string;
+  readonly onChange: (runId: string) => void;
+  /** It listens, now or again. */
+  readonly onReady: () => void;
+  /** Once for each time that it stopped listening, not for each try to come back. */
+  readonly onLost: (error: unknown) => void;
+};
+export type RunListener = { close(): Promise<void> };
+
+/** A database that restarts is back within a second or two; a dead one is not to be hammered. */
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5_000;
+/** Finds a connection that is dead without a word, and a pooler that swallows notifications. */
+const ECHO_INTERVAL_MS = 30_000;
+/** Far more than a round trip. */
+const ECHO_TIMEOUT_MS = 5_000;
+
+export function listenToRuns(options: RunListenerOptions): RunListener {
+  const closing = new AbortController();
+  const done = listenForever(options, closing.signal);
+  return {
+    close: async () => {
+      closing.abort();
+      await done;
+    },
+  };
+}
+
+async function listenForever(options: RunListenerOptions, closing: AbortSignal): Promise<void> {
+  let failures = 0;
+  while (!closing.aborted) {
+    try {
+      await listenOnce(options, closing, () => {
+        failures = 0;
+        options.onReady();
+      });
+    } catch (error) {
+      if (failures === 0 && !closing.aborted) options.onLost(error);
+    }
+    const most = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures);
+    failures += 1;
+    // Many processes lose their connections at the same moment; they need not all come back at the same one.
+    await sleep(most * (0.5 + Math.random() / 2), undefined, { signal: closing }).catch(() => undefined);
+  }
+}
+
+/** Listens until `closing`. @throws when the connection is lost or does not bring what was notified. */
+async function listenOnce(
+  { url, name, onChange }: RunListenerOptions,
+  closing: AbortSignal,
+  onReady: () => void,
+): Promise<void> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: ECHO_TIMEOUT_MS,
+    query_timeout: ECHO_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  lost.catch(() => undefined);
+  client.on('error', reject);
+  client.on('end', () => reject(new Error('the connection ended')));
+  const onAbort = (): void => reject(closing.reason);
+  closing.addEventListener('abort', onAbort);
+  const echoChannel = `bellhop_echo_${randomUUID().replaceAll('-', '')}`;
+  let echo = Promise.withResolvers<void>();
+  client.on('notification', ({ channel, payload }) => {
+    if (channel === RUN_CHANNEL && payload) onChange(payload);
+    else if (channel === echoChannel) echo.resolve();
+  });
+  try {
+    closing.throwIfAborted();
+    await Promise.race([client.connect(), lost]);
+    await Promise.race([client.query(`listen ${RUN_CHANNEL}; listen ${echoChannel}`), lost]);
+    for (let isFirst = true; ; isFirst = false) {
+      echo = Promise.withResolvers<void>();
+      await Promise.race([client.query(`notify ${echoChannel}`), lost]);
+      await Promise.race([within(ECHO_TIMEOUT_MS, echo.promise), lost]);
+      if (isFirst) onReady();
+      await Promise.race([sleep(ECHO_INTERVAL_MS, undefined, { signal: closing }), lost]);
+    }
+  } finally {
+    closing.removeEventListener('abort', onAbort);
+    // Not awaited: the goodbye to a server that is gone would never be answered.
+    client.end().catch(() => undefined);
+    client.connection.stream.destroy();
+  }
+}
+
+async function within(ms: number, heard: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () =>
+      reject(new Error('notifications do not come through; a pooler needs DATABASE_DIRECT_URL beside it')),
+    ms,
+  );
+  try {
+    await Promise.race([heard, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
