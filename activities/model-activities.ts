@@ -16,7 +16,7 @@ import {
   listToolCalls,
 } from '../db/transcript.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
-import { type Tool, isReadOnlyTool } from '../domain/tool.ts';
+import type { Tool } from '../domain/tool.ts';
 import { toEntityId } from '../domain/user-id.ts';
 import type { Completion } from '../model/port.ts';
 import { toChatMessages } from './conversation.ts';
@@ -222,7 +222,7 @@ function toNewCall(
     id: `call_${at.turn}_${at.position}`,
     tool: tool?.slug ?? call.name.slice(0, 200),
     app: tool?.app ?? null,
-    isWrite: tool === undefined || !isReadOnlyTool(tool),
+    isWrite: tool === undefined || !tool.readOnly,
     arguments: call.arguments,
     position: at.position,
     ...(tool === undefined

@@ -1,5 +1,5 @@
 /** Tools and toolkits by slug, read once and kept for a while. Catalogue data is the same for all users; nothing else may be cached here. */
-import type { Tool } from '../domain/tool.ts';
+import type { Tool, ToolEffect } from '../domain/tool.ts';
 import type { ComposioClient } from './client.ts';
 import { createCoalescer } from './coalesce.ts';
 import { createLru } from './lru.ts';
@@ -18,7 +18,11 @@ export type Catalogue = {
   getToolkit(app: string, options?: CallOptions): Promise<Toolkit | null>;
 };
 
-export function createCatalogue(client: ComposioClient): Catalogue {
+/** `effects`: what the operator says that a tool does, by slug, whatever its tags say. */
+export function createCatalogue(
+  client: ComposioClient,
+  effects: ReadonlyMap<string, ToolEffect> = new Map(),
+): Catalogue {
   const tools = createLru<Tool>({ maxEntries: MAX_TOOLS, maxAgeMs: MAX_AGE_MS });
   const toolkits = createLru<Toolkit>({ maxEntries: MAX_TOOLKITS, maxAgeMs: MAX_AGE_MS });
   const toolReads = createCoalescer<readonly Tool[]>();
@@ -33,7 +37,11 @@ export function createCatalogue(client: ComposioClient): Catalogue {
       ),
     );
     const found = read.map((tool) =>
-      deepFreeze({ ...tool, noAuth: tool.noAuth ?? isOpen.get(tool.app) ?? false }),
+      deepFreeze({
+        ...tool,
+        noAuth: tool.noAuth ?? isOpen.get(tool.app) ?? false,
+        readOnly: (effects.get(tool.slug) ?? (tool.readOnly ? 'read' : 'write')) === 'read',
+      }),
     );
     for (const tool of found) tools.set(tool.slug, tool);
     return found;

@@ -7,7 +7,7 @@ import type { ConnectedAccount } from '../domain/gate.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { ConnectionStatus } from '../domain/statuses.ts';
 import { CONNECTION_STATUSES } from '../domain/statuses.ts';
-import type { Tool } from '../domain/tool.ts';
+import { effectOf, type Tool } from '../domain/tool.ts';
 import { withoutFileParameters } from './close-schema.ts';
 import type { ConnectLink, Toolkit } from './port.ts';
 
@@ -93,6 +93,7 @@ export function toTool(item: unknown): WireTool | null {
     version: tool.version ?? null,
     noAuth: tool.no_auth ?? null,
     tags: tool.tags ?? [],
+    readOnly: effectOf(tool.tags ?? []) === 'read',
     parameters: withoutFileParameters(tool.input_parameters ?? { type: 'object', properties: {} }),
   };
 }

@@ -14,11 +14,16 @@ export type Tool = {
   /** No account is needed. */
   readonly noAuth: boolean;
   readonly tags: readonly string[];
+  /** It changes nothing: so its provider's tags say, or the operator who knows better. Anything else counts as a write. */
+  readonly readOnly: boolean;
   /** JSON Schema of the arguments. */
   readonly parameters: JsonObject;
 };
 
-/** True when the provider declares that the tool changes nothing; anything else counts as a write. */
-export function isReadOnlyTool(tool: Pick<Tool, 'tags'>): boolean {
-  return tool.tags.includes('readOnlyHint');
+export const TOOL_EFFECTS = ['read', 'write'] as const;
+export type ToolEffect = (typeof TOOL_EFFECTS)[number];
+
+/** What a tool does, by its tags. Tags that contradict each other do not make a read. */
+export function effectOf(tags: readonly string[]): ToolEffect {
+  return tags.includes('readOnlyHint') && !tags.includes('destructiveHint') ? 'read' : 'write';
 }

@@ -198,8 +198,11 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
 
 /** Which error the run's row gets when an activity gave up. By type, never by text. */
 function blame(failure: ActivityFailure): [RunErrorCode, string] {
-  if (failure.activityType === 'callModel')
+  if (failure.activityType === 'callModel') {
+    if (causeType(failure) === 'model.refused')
+      return ['model_refused', 'The model’s provider refused the task.'];
     return ['model_error', `The model could not be used (${causeType(failure)}).`];
+  }
   return ['internal', `The run could not go on (${failure.activityType}: ${causeType(failure)}).`];
 }
 

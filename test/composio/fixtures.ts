@@ -14,6 +14,7 @@ export function tool(change: Partial<Tool> = {}): Tool {
     version: '20260101_00',
     noAuth: false,
     tags: [],
+    readOnly: false,
     parameters: {
       type: 'object',
       properties: { channel: { type: 'string' }, text: { type: 'string' } },

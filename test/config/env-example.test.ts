@@ -24,6 +24,7 @@ describe('.env.example', () => {
       'METRICS_PORT',
       'WORKER_METRICS_PORT',
       'COMPOSIO_AUTH_CONFIGS',
+      'TOOL_EFFECTS',
       'DATABASE_URL',
     ];
     const shown = Object.fromEntries(

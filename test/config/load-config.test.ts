@@ -27,11 +27,22 @@ describe('loadConfig', () => {
       returnUrls: [],
       pollIntervalMs: 15_000,
       callbackGraceMs: 60_000,
-        freshAccountGraceMs: 60_000,
+      freshAccountGraceMs: 60_000,
       timeoutMs: 604_800_000,
     });
     expect(config.notices).toEqual({ webhook: null, mail: null });
     expect(config.sabotage).toBeNull();
+  });
+
+  it('reads what the operator says that tools do, and refuses what is no effect or said twice', () => {
+    const { composio } = loadConfig({ ...API, TOOL_EFFECTS: 'SLACK_FIND=read, NOTION_SYNC=write' }, 'api');
+    expect([...composio.toolEffects]).toEqual([
+      ['SLACK_FIND', 'read'],
+      ['NOTION_SYNC', 'write'],
+    ]);
+    for (const wrong of ['SLACK_FIND', 'SLACK_FIND=maybe', 'A=read,A=write']) {
+      expect(() => loadConfig({ ...API, TOOL_EFFECTS: wrong }, 'api')).toThrow(/TOOL_EFFECTS must be like/);
+    }
   });
 
   it('is frozen, its sections and lists too', () => {

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, type Worker } from '@temporalio/worker';
 import type { ActivitySettings } from '../../activities/deps.ts';
+import { createComposioBudget } from '../../api/composio-budget.ts';
 import { createComposio } from '../../composio/create-composio.ts';
 import type { ComposioPort } from '../../composio/port.ts';
 import { acceptRun } from '../../db/accept-run.ts';
@@ -57,6 +58,9 @@ export type TestBellhop = {
   /** Polls the run's row. @throws after `timeoutMs`, naming the status that the run is in. */
   readonly until: (runId: string, isThere: (run: Run) => boolean, timeoutMs?: number) => Promise<Run>;
   readonly ended: (runId: string, timeoutMs?: number) => Promise<Run>;
+  /** Stops the worker in order; runs wait until there is one again. */
+  readonly stopWorker: () => Promise<void>;
+  readonly startWorker: () => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -81,6 +85,8 @@ export async function startTestBellhop(
     noWorker?: boolean;
     /** Activity slots of the worker. */
     maxActivities?: number;
+    /** Of the Composio budget; far more than any test makes. */
+    requestsPerMinute?: number;
   } = {},
 ): Promise<TestBellhop> {
   const settings = { ...SETTINGS, ...options.settings };
@@ -100,6 +106,7 @@ export async function startTestBellhop(
     baseUrl: composioSandbox.url,
     authConfigs: new Map(),
     sdk: 'composio-core',
+    budget: createComposioBudget(db, options.requestsPerMinute ?? 10_000_000),
     ...sabotage,
   });
   const model = createModel({
@@ -113,7 +120,7 @@ export async function startTestBellhop(
   const taskQueue = testTaskQueue();
   let worker: Worker | null = null;
   let running: Promise<void> = Promise.resolve();
-  if (options.noWorker !== true) {
+  const startWorker = async (): Promise<void> => {
     worker = await createWorker({
       db,
       composio,
@@ -126,7 +133,14 @@ export async function startTestBellhop(
       ...(options.maxActivities === undefined ? {} : { maxActivities: options.maxActivities }),
     });
     running = worker.run();
-  }
+  };
+  const stopWorker = async (): Promise<void> => {
+    worker?.shutdown();
+    await running;
+    worker = null;
+    running = Promise.resolve();
+  };
+  if (options.noWorker !== true) await startWorker();
   const readRun = async (runId: string): Promise<Run> => {
     const run = await asSystem(db, (tx) => getRun(tx, runId));
     if (!run) throw new Error(`no run ${runId}`);
@@ -171,9 +185,10 @@ export async function startTestBellhop(
     run: readRun,
     until,
     ended: (runId, timeoutMs) => until(runId, (run) => isEndedRunStatus(run.status), timeoutMs),
+    startWorker,
+    stopWorker,
     close: async () => {
-      worker?.shutdown();
-      await running;
+      await stopWorker();
       await native.close();
       await connection.close();
       await db.destroy();
