@@ -1,4 +1,5 @@
 /** `npm run worker`: the worker's composition root. config → logger → db → composio → model → worker → run; teardown in reverse. */
+import { createComposioBudget } from '../api/composio-budget.ts';
 import { createLogger } from '../api/logger.ts';
 import { createComposio } from '../composio/create-composio.ts';
 import { ConfigError } from '../config/config-error.ts';
@@ -23,7 +24,8 @@ try {
   const onIdleError = (err: Error): void => logger.warn({ err }, 'idle database connection lost');
   const db = createDatabase({ url: config.database.url, name: 'bellhop-worker', onIdleError });
   const sabotage = config.sabotage === 'skip-scope' ? { sabotage: config.sabotage } : {};
-  const composio = createComposio({ ...config.composio, ...sabotage });
+  const budget = createComposioBudget(db, config.composio.requestsPerMinute);
+  const composio = createComposio({ ...config.composio, ...sabotage, budget });
   const model = createModel({ ...config.model, defaultModel: config.model.model });
   const temporalConfig = loadTemporalConfig(process.env);
   const [temporal, workflowBundle] = await Promise.all([
