@@ -44,7 +44,7 @@ const folderRules = Object.entries(own).map(([folder, allowed]) => ({
   severity: 'error',
   from: { path: `^${folder}/`, pathNot: '/main\\.ts$|^db/migrate\\.ts$' },
   to: {
-    path: '^(domain|workflows|activities|composio|model|db|config|api|worker|sandbox|bench|test|scripts|console)/',
+    path: '^(domain|workflows|activities|composio|model|db|config|api|worker|sandbox|bench|chaos|test|scripts|console)/',
     pathNot: `^(${[folder, ...allowed].map((f) => (f.endsWith('.ts') ? f : `${f}/`)).join('|')})`,
   },
 }));
@@ -80,7 +80,7 @@ module.exports = {
       name: 'production-no-sandbox',
       severity: 'error',
       from: { path: '^(domain|workflows|activities|composio|model|db|config|api|worker)/' },
-      to: { path: '^(sandbox|bench|test|scripts)/' },
+      to: { path: '^(sandbox|bench|chaos|test|scripts)/' },
     },
     {
       name: 'no-unresolvable',
