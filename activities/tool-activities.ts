@@ -57,8 +57,11 @@ export type ToolOutcome =
 
 /** The ledger's deadline is this much later than the request's, so that an aborted request is surely over. */
 const DEADLINE_MARGIN_MS = 2_000;
-/** From the ledger's claim to the socket there are microseconds; a process that took this long was frozen and must not send. */
-const CLAIM_LIFE_MS = 5_000;
+/**
+ * From the ledger's claim to the socket there are microseconds; a process that took this long was frozen and must not send.
+ * No longer than the margin: a request that leaves this late is over by the ledger's deadline too.
+ */
+const CLAIM_LIFE_MS = DEADLINE_MARGIN_MS;
 
 export function createToolActivities(deps: ActivityDeps) {
   const gather = createGather();
