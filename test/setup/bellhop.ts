@@ -71,6 +71,7 @@ const SETTINGS: ActivitySettings = {
   freshAccountGraceMs: 1_500,
   pollIntervalMs: 200,
   connectTimeoutMs: 60_000,
+  userRuns: 50,
   verifierMode: false,
   publicUrl: 'http://localhost:1',
   webhook: null,
@@ -87,26 +88,37 @@ export async function startTestBellhop(
     maxActivities?: number;
     /** Of the Composio budget; far more than any test makes. */
     requestsPerMinute?: number;
+    /** A migrated database of the caller's own, and a Temporal server of the caller's own: for tests that take them away. */
+    databaseUrl?: string;
+    temporalAddress?: string;
   } = {},
 ): Promise<TestBellhop> {
   const settings = { ...SETTINGS, ...options.settings };
   const namespace = options.namespace ?? 'default';
   const [database, composioSandbox, modelSandbox, address, bundlePath] = await Promise.all([
-    createTestDatabase(),
+    options.databaseUrl === undefined
+      ? createTestDatabase()
+      : { url: options.databaseUrl, drop: () => Promise.resolve() },
     createComposioSandbox({}),
     createModelSandbox({}),
-    testTemporalAddress(),
+    options.temporalAddress ?? testTemporalAddress(),
     testWorkflowBundle(),
   ]);
   installTestRuntime();
   const db = createDatabase({ url: database.url, name: 'test' });
   const sabotage = options.sabotage === undefined ? {} : { sabotage: options.sabotage };
+  const budget = createComposioBudget(db, {
+    requestsPerMinute: options.requestsPerMinute ?? 10_000_000,
+    listenUrl: database.url,
+    name: 'test-budget',
+    onListenerLost: () => undefined,
+  });
   const composio = createComposio({
     apiKey: 'sandbox-composio-key',
     baseUrl: composioSandbox.url,
     authConfigs: new Map(),
     sdk: 'composio-core',
-    budget: createComposioBudget(db, options.requestsPerMinute ?? 10_000_000),
+    budget,
     ...sabotage,
   });
   const model = createModel({
@@ -191,6 +203,7 @@ export async function startTestBellhop(
       await stopWorker();
       await native.close();
       await connection.close();
+      await budget.close();
       await db.destroy();
       await Promise.all([composioSandbox.close(), modelSandbox.close()]);
       await database.drop();
