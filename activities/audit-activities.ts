@@ -125,7 +125,7 @@ async function findSuspects(
   signal: AbortSignal,
 ): Promise<void> {
   const known = new Set(ids);
-  const options = { signal, onRequest: () => (progress.counts.composioRequests += 1) };
+  const options = { signal, isPatient: true, onRequest: () => (progress.counts.composioRequests += 1) };
   try {
     for await (const page of pagesOf(
       deps.composio,
@@ -157,7 +157,7 @@ async function findSuspects(
 /** The whole project by status: costs what is broken, not what there is. Users of ours only. */
 async function stepByStatus(deps: ActivityDeps, audit: Audit, signal: AbortSignal): Promise<void> {
   const progress: Progress = { counts: noCounts(), suspects: new Set(), pages: 0 };
-  const options = { signal, onRequest: () => (progress.counts.composioRequests += 1) };
+  const options = { signal, isPatient: true, onRequest: () => (progress.counts.composioRequests += 1) };
   for await (const page of pagesOf(deps.composio, { statuses: BROKEN_STATUSES }, options)) {
     const ids = [...new Set(page.map((account) => account.entityId))];
     for (const userId of await asSystem(deps.db, (tx) => knownUserIds(tx, ids)))
@@ -172,7 +172,7 @@ async function stepByStatus(deps: ActivityDeps, audit: Audit, signal: AbortSigna
 }
 
 async function settle(deps: ActivityDeps, progress: Progress, signal: AbortSignal): Promise<void> {
-  const options = { signal, onRequest: () => (progress.counts.composioRequests += 1) };
+  const options = { signal, isPatient: true, onRequest: () => (progress.counts.composioRequests += 1) };
   const suspects = [...progress.suspects].sort();
   while (suspects.length > 0) {
     const ids = cutToUrl(suspects.slice(0, SUSPECTS_AT_ONCE));

@@ -10,25 +10,34 @@ import type { ActivityDeps } from './deps.ts';
 import { openFlowsFor } from './gate.ts';
 import { channelsOf } from './run-notices.ts';
 import { startDeliveries } from './start-workflows.ts';
+import { waitOutLimit } from './wait-out-limit.ts';
 
 /** Composio's largest page. */
 export const PAGE_LIMIT = 100;
 
+type Page = Awaited<ReturnType<ComposioPort['listConnections']>>;
+
 const FOREIGN_KEY_VIOLATION = '23503';
+
+export type PageOptions = {
+  readonly signal: AbortSignal;
+  readonly onRequest: () => void;
+  /** Waits in its place when Composio's limit leaves no room, instead of failing. */
+  readonly isPatient?: boolean;
+};
 
 /** All pages of a question; counts what it asked. */
 export async function* pagesOf(
   composio: ComposioPort,
   query: ConnectionQuery,
-  options: { signal: AbortSignal; onRequest: () => void },
+  options: PageOptions,
 ): AsyncGenerator<readonly ConnectedAccount[]> {
   let cursor: string | null = null;
   do {
+    const asked = { ...query, limit: PAGE_LIMIT, ...(cursor === null ? {} : { cursor }) };
+    const ask = async (): Promise<Page> => await composio.listConnections(asked, { signal: options.signal });
     options.onRequest();
-    const page: Awaited<ReturnType<ComposioPort['listConnections']>> = await composio.listConnections(
-      { ...query, limit: PAGE_LIMIT, ...(cursor === null ? {} : { cursor }) },
-      { signal: options.signal },
-    );
+    const page: Page = await (options.isPatient === true ? waitOutLimit(ask, options.signal) : ask());
     yield page.items;
     // A cursor that leads to itself would go round for ever.
     cursor = page.nextCursor === cursor ? null : page.nextCursor;
@@ -44,7 +53,7 @@ export type SettleResult = { readonly broken: number; readonly notified: number 
 export async function settleSuspects(
   deps: ActivityDeps,
   userIds: readonly string[],
-  options: { signal: AbortSignal; onRequest: () => void },
+  options: PageOptions,
 ): Promise<SettleResult> {
   if (userIds.length === 0) return { broken: 0, notified: 0 };
   const byUser = new Map<string, ConnectedAccount[]>(userIds.map((userId) => [userId, []]));

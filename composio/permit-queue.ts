@@ -14,8 +14,11 @@ import {
 import { ComposioFailure } from './failure.ts';
 import { createUseMeter } from './use-meter.ts';
 
-/** A worker's slot must not be held by somebody who only waits; after this Temporal's policy, or the browser, comes again. */
-const PATIENCE_MS = 2_000;
+/** A worker's slot must not be held by somebody who only waits: then Temporal's policy comes again, or the browser, which gets its page within 2 s. */
+const PATIENCE_MS = { runs: 2_000, flows: 1_000, audit: 2_000 } as const satisfies Record<
+  RequestClass,
+  number
+>;
 /** A tool call makes two requests, and often not alone: so many are leased ahead even by a process that did nothing lately. */
 const LEAST_AHEAD = 3;
 /** While there is not enough for all who wait, asking more often than this only costs statements. */
@@ -46,6 +49,7 @@ export function createPermitQueue(
   terms: BudgetTerms,
   ask: (ask: Omit<LeaseAsk, 'pauseUs'>) => Promise<LeaseAnswer>,
 ): PermitQueue {
+  const patienceMs = PATIENCE_MS[requestClass];
   const intervalMs = terms.intervalUs / 1_000;
   const counts: ClassCounts = { used: 0, waited: 0, refused: 0 };
   const uses = createUseMeter(LEASE_MS);
@@ -137,8 +141,8 @@ export function createPermitQueue(
         use();
         return undefined;
       }
-      if (nowMs + PATIENCE_MS < turnOf(waiters.length)) return Promise.reject(tooLate(nowMs));
-      const waiting = enqueue(waiters, { nowMs, signal, tooLate });
+      if (nowMs + patienceMs < turnOf(waiters.length)) return Promise.reject(tooLate(nowMs));
+      const waiting = enqueue(waiters, { nowMs, patienceMs, signal, tooLate });
       counts.waited += 1;
       void pump();
       return waiting;
@@ -156,9 +160,15 @@ function enqueue(
   waiters: Waiter[],
   {
     nowMs,
+    patienceMs,
     signal,
     tooLate,
-  }: { nowMs: number; signal: AbortSignal | undefined; tooLate: (nowMs: number) => ComposioFailure },
+  }: {
+    nowMs: number;
+    patienceMs: number;
+    signal: AbortSignal | undefined;
+    tooLate: (nowMs: number) => ComposioFailure;
+  },
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const leave = (failure: ComposioFailure): void => {
@@ -173,9 +183,9 @@ function enqueue(
         cause: signal?.reason,
       }),
     );
-  const timer = setTimeout(() => leave(tooLate(performance.now())), PATIENCE_MS);
+  const timer = setTimeout(() => leave(tooLate(performance.now())), patienceMs);
   const waiter: Waiter = {
-    deadlineMs: nowMs + PATIENCE_MS,
+    deadlineMs: nowMs + patienceMs,
     settle(failure) {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

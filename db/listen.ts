@@ -1,5 +1,6 @@
 /**
- * One connection of its own that hears which runs have changed. It may be lost at any time and comes back by itself; what
+ * One connection of its own that hears what is told on a channel: which runs have changed, or that Composio wants a pause.
+ * It may be lost at any time and comes back by itself; what
  * was told meanwhile is lost, so whoever hears it looks at everything after `onReady`, and polls besides.
  */
 import { randomUUID } from 'node:crypto';
@@ -7,18 +8,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { RUN_CHANNEL } from './watch.ts';
 
-export type RunListenerOptions = {
+export type ListenerOptions = {
   /** Not a pooler's that gives a connection for one transaction only: it would forget who listens. */
   readonly url: string;
   /** Shown in pg_stat_activity. */
   readonly name: string;
-  readonly onChange: (runId: string) => void;
+  readonly onTold: (payload: string) => void;
   /** It listens, now or again. */
   readonly onReady: () => void;
   /** Once for each time that it stopped listening, not for each try to come back. */
   readonly onLost: (error: unknown) => void;
 };
-export type RunListener = { close(): Promise<void> };
+export type RunListenerOptions = Omit<ListenerOptions, 'onTold'> & {
+  readonly onChange: (runId: string) => void;
+};
+export type Listener = { close(): Promise<void> };
 
 /** A database that restarts is back within a second or two; a dead one is not to be hammered. */
 const FIRST_BACKOFF_MS = 100;
@@ -28,9 +32,13 @@ const ECHO_INTERVAL_MS = 30_000;
 /** Far more than a round trip. */
 const ECHO_TIMEOUT_MS = 5_000;
 
-export function listenToRuns(options: RunListenerOptions): RunListener {
+export function listenToRuns({ onChange, ...options }: RunListenerOptions): Listener {
+  return listenTo(RUN_CHANNEL, { ...options, onTold: onChange });
+}
+
+export function listenTo(channel: string, options: ListenerOptions): Listener {
   const closing = new AbortController();
-  const done = listenForever(options, closing.signal);
+  const done = listenForever(channel, options, closing.signal);
   return {
     close: async () => {
       closing.abort();
@@ -39,11 +47,11 @@ export function listenToRuns(options: RunListenerOptions): RunListener {
   };
 }
 
-async function listenForever(options: RunListenerOptions, closing: AbortSignal): Promise<void> {
+async function listenForever(channel: string, options: ListenerOptions, closing: AbortSignal): Promise<void> {
   let failures = 0;
   while (!closing.aborted) {
     try {
-      await listenOnce(options, closing, () => {
+      await listenOnce(channel, options, closing, () => {
         failures = 0;
         options.onReady();
       });
@@ -59,7 +67,8 @@ async function listenForever(options: RunListenerOptions, closing: AbortSignal):
 
 /** Listens until `closing`. @throws when the connection is lost or does not bring what was notified. */
 async function listenOnce(
-  { url, name, onChange }: RunListenerOptions,
+  channel: string,
+  { url, name, onTold }: ListenerOptions,
   closing: AbortSignal,
   onReady: () => void,
 ): Promise<void> {
@@ -78,14 +87,14 @@ async function listenOnce(
   closing.addEventListener('abort', onAbort);
   const echoChannel = `bellhop_echo_${randomUUID().replaceAll('-', '')}`;
   let echo = Promise.withResolvers<void>();
-  client.on('notification', ({ channel, payload }) => {
-    if (channel === RUN_CHANNEL && payload) onChange(payload);
-    else if (channel === echoChannel) echo.resolve();
+  client.on('notification', ({ channel: told, payload }) => {
+    if (told === channel && payload) onTold(payload);
+    else if (told === echoChannel) echo.resolve();
   });
   try {
     closing.throwIfAborted();
     await Promise.race([client.connect(), lost]);
-    await Promise.race([client.query(`listen ${RUN_CHANNEL}; listen ${echoChannel}`), lost]);
+    await Promise.race([client.query(`listen ${channel}; listen ${echoChannel}`), lost]);
     for (let isFirst = true; ; isFirst = false) {
       echo = Promise.withResolvers<void>();
       await Promise.race([client.query(`notify ${echoChannel}`), lost]);

@@ -43,6 +43,12 @@ set (granted, asked_at_us, full_at_us, paused_until_us, flows_trickle_us, audit_
 where b.name = $1
 returning granted, asked_at_us, full_at_us, paused_until_us, flows_trickle_us, audit_trickle_us`;
 
+/** Told with each pause; the payload is how long it lasts from now, milliseconds. Who does not hear it learns it by its next lease. */
+export const PAUSE_CHANNEL = 'bellhop_budget_paused';
+const LEASE_AND_TELL = `
+with leased as (${LEASE})
+select leased.*, pg_notify('${PAUSE_CHANNEL}', ((paused_until_us - asked_at_us) / 1000)::text) from leased`;
+
 type Row = Record<
   'granted' | 'asked_at_us' | 'full_at_us' | 'paused_until_us' | 'flows_trickle_us' | 'audit_trickle_us',
   number
@@ -52,7 +58,7 @@ type Row = Record<
 export function leasePermits(name: string, ask: LeaseAsk, terms: BudgetTerms): Statement<LeaseAnswer | null> {
   const reserve = terms.reserves[ask.requestClass];
   return {
-    text: LEASE,
+    text: ask.pauseUs > 0 ? LEASE_AND_TELL : LEASE,
     values: [
       name,
       terms.intervalUs,

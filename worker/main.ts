@@ -24,7 +24,12 @@ try {
   const onIdleError = (err: Error): void => logger.warn({ err }, 'idle database connection lost');
   const db = createDatabase({ url: config.database.url, name: 'bellhop-worker', onIdleError });
   const sabotage = config.sabotage === 'skip-scope' ? { sabotage: config.sabotage } : {};
-  const budget = createComposioBudget(db, config.composio.requestsPerMinute);
+  const budget = createComposioBudget(db, {
+    requestsPerMinute: config.composio.requestsPerMinute,
+    listenUrl: config.database.directUrl,
+    name: 'bellhop-worker-budget',
+    onListenerLost: (err) => logger.warn({ err }, 'pauses that Composio asks for are heard late'),
+  });
   const composio = createComposio({ ...config.composio, ...sabotage, budget });
   const model = createModel({ ...config.model, defaultModel: config.model.model });
   const temporalConfig = loadTemporalConfig(process.env);
@@ -56,6 +61,7 @@ try {
   await superviseWorker({ worker, logger, graceMs: settings.toolTimeoutMs }, [
     async () => health?.close(),
     () => temporal.close(),
+    () => budget.close(),
     () => db.destroy(),
   ]);
 } catch (error) {

@@ -22,6 +22,7 @@ export async function readAccount(
   const signal = AbortSignal.timeout(WAIT_MS);
   for (;;) {
     const look = await lookOnce(composio, flow, accountId, signal);
+    if (look === 'no_room') return 'pending';
     if (look !== 'pending' || signal.aborted) return look;
     await sleep(LOOK_INTERVAL_MS);
   }
@@ -32,7 +33,7 @@ async function lookOnce(
   flow: Flow,
   accountId: string,
   signal: AbortSignal,
-): Promise<AccountLook> {
+): Promise<AccountLook | 'no_room'> {
   try {
     const account = await composio.getConnection(accountId, { signal });
     if (!account) return 'pending';
@@ -40,6 +41,8 @@ async function lookOnce(
     if (isBrokenStatus(account.status)) return 'ended';
     return account.status === 'ACTIVE' && !account.disabled ? 'active' : 'pending';
   } catch (error) {
+    // Thousands may come back at once: where Composio's limit leaves no room for now, nobody is kept waiting for it.
+    if (error instanceof ComposioFailure && error.kind === 'rate_limited') return 'no_room';
     // Unreachable is not refused: the page reloads and asks again.
     if (error instanceof ComposioFailure || signal.aborted) return 'pending';
     throw error;
