@@ -17,25 +17,30 @@ const FATAL_COMPOSIO: ReadonlySet<ComposioFailureKind> = new Set([
   'rejected',
 ]);
 
-/** An answer that is no completion is usually an accident; so many in a row are not. */
-const BAD_ANSWERS = 5;
+/** A completion that is of no use is usually an accident; so many in a row, each of them paid for, are not. */
+export const BAD_ANSWERS = 5;
+/** A server that says "come at once" is not asked without end: the first back-off of workflows/policies.ts. */
+const MIN_DELAY_MS = 1_000;
+/** All who were told the same moment do not come at the same moment: later by up to this share, never sooner. */
+const SPREAD = 0.1;
 
-export function toFailure(error: unknown, attempt: number): Error {
+/** `badAnswers`: how many in a row, this one included. `random` in [0, 1) spreads those who wait for the same moment. */
+export function toFailure(error: unknown, badAnswers = 0, random: () => number = Math.random): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof ComposioFailure) {
     return ApplicationFailure.create({
       type: `composio.${error.kind}`,
       message: `Composio: ${error.kind}${error.httpStatus === null ? '' : ` (HTTP ${error.httpStatus})`}`,
       nonRetryable: FATAL_COMPOSIO.has(error.kind),
-      ...(error.retryAfterMs === null ? {} : { nextRetryDelay: error.retryAfterMs }),
+      ...delayOf(error, random),
     });
   }
   if (error instanceof ModelFailure) {
     return ApplicationFailure.create({
       type: `model.${error.kind}`,
       message: `model: ${error.kind}${error.httpStatus === null ? '' : ` (HTTP ${error.httpStatus})`}`,
-      nonRetryable: !error.retryable || (error.kind === 'bad_answer' && attempt >= BAD_ANSWERS),
-      ...(error.retryAfterMs === null ? {} : { nextRetryDelay: error.retryAfterMs }),
+      nonRetryable: !error.retryable || (error.kind === 'bad_answer' && badAnswers >= BAD_ANSWERS),
+      ...delayOf(error, random),
     });
   }
   const code = errorCode(error);
@@ -45,6 +50,15 @@ export function toFailure(error: unknown, attempt: number): Error {
     message: `${error instanceof Error ? error.name : 'Error'}${code === null ? '' : ` ${code}`}`,
     nonRetryable: error instanceof RangeError,
   });
+}
+
+/** What the server asked for, to the letter or later; without it the policy's own back-off holds. */
+function delayOf(
+  { retryAfterMs }: { retryAfterMs: number | null },
+  random: () => number,
+): { nextRetryDelay?: number } {
+  if (retryAfterMs === null) return {};
+  return { nextRetryDelay: Math.ceil(Math.max(retryAfterMs, MIN_DELAY_MS) * (1 + SPREAD * random())) };
 }
 
 /** An execution was refused for its account, and asking the user would be too early: the same call again, after `delayMs`. */

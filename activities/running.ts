@@ -13,16 +13,29 @@ export async function running<T>(
   details?: () => unknown,
 ): Promise<T> {
   const context = Context.current();
-  const beat = setInterval(() => context.heartbeat(details?.()), HEARTBEAT_INTERVAL_MS);
+  const badBefore = readBadAnswers(context.info.heartbeatDetails);
+  const beat = setInterval(
+    () => context.heartbeat(details ? details() : { badAnswers: badBefore }),
+    HEARTBEAT_INTERVAL_MS,
+  );
   try {
     return await work(context);
   } catch (error) {
     if (context.cancellationSignal.aborted && isAbort(error)) throw new CancelledFailure('cancelled');
     context.log.warn('activity attempt failed', describe(error));
-    throw toFailure(error, context.info.attempt);
+    const badAnswers = error instanceof ModelFailure && error.kind === 'bad_answer' ? badBefore + 1 : 0;
+    // What one attempt leaves to the next: attempts alone would count an outage's among them.
+    if (badAnswers !== badBefore) context.heartbeat({ badAnswers });
+    throw toFailure(error, badAnswers);
   } finally {
     clearInterval(beat);
   }
+}
+
+/** How many bad answers in a row the attempts before this one had. */
+function readBadAnswers(details: unknown): number {
+  const count = (details as { badAnswers?: unknown } | null | undefined)?.badAnswers;
+  return typeof count === 'number' ? count : 0;
 }
 
 /** For the log. Texts only of errors whose makers keep content out of them; PostgreSQL keeps it in `detail`. */

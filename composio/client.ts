@@ -185,7 +185,9 @@ export function createAsk(
 function isGone(error: unknown): boolean {
   return (
     error instanceof ComposioFailure &&
-    (error.httpStatus === 404 || (error.httpStatus === 410 && error.kind === 'rejected'))
+    // A web page in an API's place says nothing of what is there: an ingress without a backend answers 404 too.
+    ((error.httpStatus === 404 && error.kind !== 'unavailable') ||
+      (error.httpStatus === 410 && error.kind === 'rejected'))
   );
 }
 

@@ -1,14 +1,16 @@
 /**
  * Turns whatever a request to the model ended in, short of an answer, into a ModelFailure. Total: there is no error that
- * it passes on. It reads codes and headers, never texts, for texts quote prompts and keys.
+ * it passes on. It reads codes and headers, never texts, for texts quote prompts and keys. Its tables are in
+ * docs/classification.md.
  */
 import { APIConnectionTimeoutError, APIError } from 'openai';
+import { readRetryAfter } from '../domain/retry-after.ts';
 import { ModelFailure, type ModelFailureKind } from './failure.ts';
 import { ResponseTooLarge } from './guarded-fetch.ts';
-import { readRetryAfter } from './retry-after.ts';
+import { isRecord } from './untrusted.ts';
 
-/** Error codes whose meaning is stronger than that of the HTTP status they come with. */
-const KIND_OF_CODE: Readonly<Record<string, ModelFailureKind>> = {
+/** Error codes (or types) of a 4xx whose meaning is stronger than that of the status they come with. */
+export const KIND_OF_CODE: Readonly<Record<string, ModelFailureKind>> = {
   // Comes as 429, but no wait cures an empty account.
   insufficient_quota: 'config',
   billing_hard_limit_reached: 'config',
@@ -20,35 +22,72 @@ const KIND_OF_CODE: Readonly<Record<string, ModelFailureKind>> = {
   invalid_model: 'config',
   unsupported_country_region_territory: 'config',
   context_length_exceeded: 'bad_request',
-  content_policy_violation: 'bad_request',
+  content_filter: 'refused',
+  content_policy_violation: 'refused',
   rate_limit_exceeded: 'rate_limited',
 };
 
-const KIND_OF_STATUS: Readonly<Record<number, ModelFailureKind>> = {
-  401: 'config',
-  402: 'config',
-  403: 'config',
-  404: 'config',
-  405: 'config',
-  407: 'config',
-  408: 'transient',
-  409: 'transient',
-  410: 'config',
-  425: 'transient',
-  429: 'rate_limited',
+type StatusRow = {
+  /** Inclusive. */
+  readonly from: number;
+  readonly to: number;
+  /** The body is a web page: something between us and the model answered. */
+  readonly isPage?: true;
+  readonly kind: ModelFailureKind;
 };
+const status = (code: number, kind: ModelFailureKind): StatusRow => ({ from: code, to: code, kind });
+const page = (code: number): StatusRow => ({ ...status(code, 'unavailable'), isPage: true });
 
-/** The kind of an HTTP answer that is not 2xx. A redirect is `config`: prompts and key go to the configured host only. */
-export function kindOfHttp(status: number, codes: readonly (string | null)[]): ModelFailureKind {
-  for (const code of codes) {
-    const kind = code === null ? undefined : KIND_OF_CODE[code];
-    if (kind) return kind;
+/** The first row that fits counts. */
+export const STATUS_ROWS: readonly StatusRow[] = [
+  { from: 0, to: 299, kind: 'transient' },
+  // Moved for good: a wrong address. Redirects are never followed: prompts and key go to the configured host only.
+  status(301, 'config'),
+  status(308, 'config'),
+  { from: 300, to: 399, kind: 'transient' },
+  // A proxy's or an ingress' word, as in many an outage.
+  ...[401, 403, 404, 405, 410, 451].map(page),
+  status(408, 'transient'),
+  status(409, 'transient'),
+  status(425, 'transient'),
+  status(429, 'rate_limited'),
+  status(460, 'transient'),
+  status(499, 'transient'),
+  ...[401, 402, 403, 404, 405, 407, 410, 451].map((code) => status(code, 'config')),
+  { from: 400, to: 499, kind: 'bad_request' },
+  { from: 500, to: 999, kind: 'transient' },
+];
+
+/** The kind of an HTTP answer that is not 2xx. No code of a 5xx is believed: an outage must not end a run. */
+export function kindOfHttp(
+  status: number,
+  codes: readonly (string | null)[],
+  isPage = false,
+): ModelFailureKind {
+  if (status >= 400 && status < 500) {
+    for (const code of codes) {
+      if (code !== null && Object.hasOwn(KIND_OF_CODE, code)) return KIND_OF_CODE[code] ?? 'bad_request';
+    }
   }
-  const kind = KIND_OF_STATUS[status];
-  if (kind) return kind;
-  if (status >= 500) return 'transient';
-  if (status >= 400) return 'bad_request';
-  return status >= 300 ? 'config' : 'bad_answer';
+  const row = STATUS_ROWS.find(
+    ({ from, to, isPage: ofPage }) => from <= status && status <= to && (isPage || ofPage !== true),
+  );
+  return row?.kind ?? 'transient';
+}
+
+/** An error that came with status 200, as gateways in front of several models send it: `{error: {code, type}}`. */
+export function failureOfErrorBody(error: unknown): ModelFailure {
+  const body = isRecord(error) ? error : {};
+  const code = safeCode(body['code']);
+  const type = safeCode(body['type']);
+  // The provider's own status stands in `code`; without one, what it says by name is all there is.
+  const named = /^[45]\d\d$/.test(code ?? '') ? Number(code) : 0;
+  const isNamed = [code, type].some((name) => name !== null && Object.hasOwn(KIND_OF_CODE, name));
+  return new ModelFailure(`the model answered 200 with an error${code === null ? '' : ` (${code})`}`, {
+    kind: kindOfHttp(named === 0 && isNamed ? 400 : named, [code, type]),
+    httpStatus: 200,
+    code: code ?? type,
+  });
 }
 
 /** Failures before the first byte of the request could leave. */
@@ -75,7 +114,7 @@ export function classify(error: unknown, context: { timedOut: boolean; now: numb
   // JSON.parse inside the SDK; its text quotes the body, so it is not passed on.
   if (error instanceof SyntaxError) {
     return new ModelFailure('the model sent something that is not JSON', {
-      kind: 'bad_answer',
+      kind: 'transient',
       code: 'invalid_json',
     });
   }
@@ -91,13 +130,14 @@ export function classify(error: unknown, context: { timedOut: boolean; now: numb
 function classifyHttp(error: APIError & { status: number }, now: number): ModelFailure {
   const code = safeCode(error.code);
   const type = safeCode(error.type);
-  const kind = kindOfHttp(error.status, [code, type]);
+  const isPage = /\bhtml\b/i.test(error.headers?.get('content-type') ?? '');
+  const kind = kindOfHttp(error.status, [code, type], isPage);
   const named = code ?? type;
   return new ModelFailure(`the model answered HTTP ${error.status}${named === null ? '' : ` (${named})`}`, {
     kind,
     httpStatus: error.status,
     code: named,
-    retryAfterMs: readRetryAfter(error.headers, now),
+    retryAfterMs: readRetryAfter((name) => error.headers?.get(name) ?? null, now),
     requestId: safeCode(error.requestID),
   });
 }

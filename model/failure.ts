@@ -7,13 +7,15 @@ export const MODEL_FAILURE_KINDS = [
   'unavailable',
   /** 429 that passes by itself. */
   'rate_limited',
-  /** 5xx, 408, 409, reset, deadline. */
+  /** 5xx, 408, 409, reset, deadline, and whatever is no completion: a proxy's page, half a body. */
   'transient',
   /** Key, permission, unknown model, wrong URL, no money: an operator must act. */
   'config',
   /** The request itself is refused; the same one will be refused again. */
   'bad_request',
-  /** A 200 that is not a completion, or larger than we read. Another attempt may fare better. */
+  /** The provider's own filter refuses the request, as a model refuses a task. */
+  'refused',
+  /** A completion that is of no use, or larger than we read. Another attempt may fare better, and is paid for. */
   'bad_answer',
 ] as const;
 export type ModelFailureKind = (typeof MODEL_FAILURE_KINDS)[number];
@@ -24,6 +26,7 @@ const RETRYABLE: Readonly<Record<ModelFailureKind, boolean>> = {
   transient: true,
   config: false,
   bad_request: false,
+  refused: false,
   bad_answer: true,
 };
 

@@ -3,6 +3,8 @@
  * call id, so a repeated id would take one effect for another. Pure, and the same for the same input, so that reading a
  * repeated answer gives the same ids.
  */
+import { type Json, storableJson } from '../domain/json.ts';
+import { MAX_LIMITS } from '../domain/limits.ts';
 import type { ChatMessage, ToolCallRequest } from './port.ts';
 import { cleanText, isRecord } from './untrusted.ts';
 
@@ -11,6 +13,8 @@ const SAFE_ID = /^[A-Za-z0-9_-]{1,40}$/;
 /** What the API accepts as a function's name when the transcript is sent again. */
 const UNSAFE_NAME_CHARACTER = /[^A-Za-z0-9_-]/g;
 const MAX_NAME_LENGTH = 64;
+/** One more than any run may make: its limit ends the run then, and an answer of a hundred thousand calls is not written down. */
+const MAX_CALLS = MAX_LIMITS.maxToolCalls + 1;
 
 /**
  * Calls of another type than `function`, or without a name, are left out: nobody could answer them. An entry repeated
@@ -29,6 +33,7 @@ export function readToolCalls(value: unknown, messages: readonly ChatMessage[]):
   for (const [index, entry] of value.entries()) {
     const call = readCall(entry);
     if (!call) continue;
+    if (calls.length === MAX_CALLS) break;
     const identity = JSON.stringify([call.id, call.name, call.arguments]);
     if (call.id !== null && seen.has(identity)) continue;
     seen.add(identity);
@@ -54,7 +59,7 @@ function readCall(entry: unknown): { id: string | null; name: string; arguments:
 /** The model's text as it is; some servers send the object itself, or nothing for a tool without parameters. */
 function readArguments(value: unknown): string {
   if (typeof value === 'string') return value === '' ? '{}' : cleanText(value);
-  return value === undefined || value === null ? '{}' : JSON.stringify(value);
+  return value === undefined || value === null ? '{}' : storableJson(value as Json);
 }
 
 function freeId(wanted: string, used: ReadonlySet<string>): string {

@@ -28,7 +28,7 @@ describe('a failure', () => {
       ['tenant_violation', 'fatal', 'fatal'],
       ['config', 'fatal', 'fatal'],
       ['api_retired', 'fatal', 'fatal'],
-      ['too_large', 'retry', 'retry'],
+      ['too_large', 'failed', 'failed'],
       ['rejected', 'failed', 'failed'],
     ]);
   });
@@ -64,5 +64,10 @@ describe('an answer', () => {
   test('that speaks of a timeout makes a write unknown and a read failed', () => {
     expect(short(judgeAnswer(answer('Request timed out'), true))).toBe('unknown');
     expect(short(judgeAnswer(answer('Request timed out'), false))).toBe('failed');
+  });
+  test('whose data speaks of a 5xx makes a write unknown, whatever its error says', () => {
+    const said = { ...answer('It failed'), data: { http_error: '503 Server Error', status_code: 503 } };
+    expect(short(judgeAnswer(said, true))).toBe('unknown');
+    expect(short(judgeAnswer(said, false))).toBe('failed');
   });
 });

@@ -156,7 +156,11 @@ describe('a failure', () => {
     [{ status: 429, code: 'insufficient_quota' }, 'config', false],
     [{ status: 500 }, 'transient', true],
     [{ status: 503 }, 'transient', true],
-    [{ status: 307 }, 'config', false],
+    [{ status: 307 }, 'transient', true],
+    [{ status: 308 }, 'config', false],
+    [{ status: 400, code: 'content_filter' }, 'refused', false],
+    [{ status: 413 }, 'bad_request', false],
+    [{ status: 503, code: 'model_not_found' }, 'transient', true],
   ] as const)('with %j is %s, retryable: %s', async (status, kind, retryable) => {
     const failure = await failWith({ kind: 'status', ...status });
     expect(failure).toMatchObject({ kind, retryable, httpStatus: status.status });
@@ -182,16 +186,19 @@ describe('a failure', () => {
     expect(await control.requests()).toHaveLength(3);
   });
 
-  test.each([
-    'invalid_json',
-    'html',
-    'empty_body',
-    'empty_choices',
-    'missing_message',
-    'unknown_call_type',
-  ] as const)('with %s is a bad answer and no TypeError', async (kind) => {
-    expect(await failWith({ kind })).toMatchObject({ kind: 'bad_answer', retryable: true });
-  });
+  test.each(['empty_choices', 'missing_message', 'unknown_call_type'] as const)(
+    'with %s is a bad answer and no TypeError',
+    async (kind) => {
+      expect(await failWith({ kind })).toMatchObject({ kind: 'bad_answer', retryable: true });
+    },
+  );
+
+  test.each(['invalid_json', 'html', 'empty_body'] as const)(
+    'with %s is an outage: nothing of it is the model speaking',
+    async (kind) => {
+      expect(await failWith({ kind })).toMatchObject({ kind: 'transient', retryable: true });
+    },
+  );
 
   test.each(['reset', 'reset_mid_body'] as const)('with %s is transient', async (kind) => {
     expect(await failWith({ kind })).toMatchObject({ kind: 'transient', httpStatus: null });
@@ -244,7 +251,7 @@ describe('a failure', () => {
       server.closeAllConnections();
       server.close();
     }
-    expect(failure).toMatchObject({ kind: 'config', httpStatus: 307 });
+    expect(failure).toMatchObject({ kind: 'transient', httpStatus: 307 });
     expect(reached).toBe(0);
   });
 

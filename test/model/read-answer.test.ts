@@ -41,12 +41,13 @@ const wireAnswer = odd(
       fc.array(
         odd(
           fc.record({
-            finish_reason: odd(fc.constantFrom('stop', 'tool_calls', 'length', 'new')),
+            finish_reason: odd(fc.constantFrom('stop', 'tool_calls', 'function_call', 'length', 'new')),
             message: odd(
               fc.record({
                 content: odd(fc.string({ unit: 'binary' })),
                 refusal: odd(fc.constant(null)),
                 tool_calls: odd(fc.array(wireCall)),
+                function_call: odd(fc.record({ name: odd(fc.string()), arguments: odd(fc.string()) })),
               }),
             ),
           }),
@@ -78,12 +79,50 @@ describe('reading an answer', () => {
           expect(Number.isInteger(completion.usage.outputTokens)).toBe(true);
         } catch (error) {
           if (!(error instanceof ModelFailure)) throw error;
-          expect(error.kind).toBe('bad_answer');
+          expect(['bad_answer', 'transient']).toContain(error.kind);
         }
       }),
       { numRuns: 2_000 },
     );
     expect(completions).toBeGreaterThan(100);
+  });
+
+  test.each<[unknown, string, string]>([
+    [{ error: { code: 429, message: 'slow' } }, 'rate_limited', '429'],
+    [{ error: { code: 502 } }, 'transient', '502'],
+    [{ error: { code: 'insufficient_quota' } }, 'config', 'insufficient_quota'],
+    [{ error: { type: 'content_filter' } }, 'refused', 'content_filter'],
+    [{ error: 'overloaded' }, 'transient', 'null'],
+    [{ error: null }, 'transient', 'null'],
+    [{ status: 'maintenance' }, 'transient', 'not_a_completion'],
+    ['data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: [DONE]', 'transient', 'invalid_json'],
+    [[], 'transient', 'not_an_object'],
+    [{ choices: [] }, 'bad_answer', 'no_choices'],
+    [{ choices: [{}] }, 'bad_answer', 'no_message'],
+  ])('takes %j for %s', (wire, kind, code) => {
+    expect(() => readAnswer(wire, request, 'm')).toThrow(
+      expect.objectContaining({ kind, code: code === 'null' ? null : code }),
+    );
+  });
+
+  test('takes the one function_call of older servers for a call, and no final answer', () => {
+    const wire = answer(
+      { content: null, function_call: { name: 'T', arguments: '{"x":1}' } },
+      'function_call',
+    );
+    expect(readAnswer(wire, request, 'm')).toMatchObject({
+      finishReason: 'tool_calls',
+      toolCalls: [{ name: 'T', arguments: '{"x":1}' }],
+    });
+    expect(() => readAnswer(answer({ content: null }, 'function_call'), request, 'm')).toThrow(
+      /no_readable_calls/,
+    );
+  });
+
+  test('reads the first of several choices', () => {
+    const [first] = answer({ content: 'one' }).choices;
+    const [second] = answer({ content: 'two' }).choices;
+    expect(readAnswer({ choices: [first, second] }, request, 'm').content).toBe('one');
   });
 
   test('reads an answer that came as text', () => {
@@ -108,7 +147,7 @@ describe('reading an answer', () => {
   });
 
   test('counts no usage that is no count', () => {
-    for (const bad of [-1, 1.5, '3', 1e12, null]) {
+    for (const bad of [0, -1, 1.5, '3', 1e12, Number.NaN, Infinity, null]) {
       const { usage } = readAnswer(
         { ...answer({ content: 'four' }), usage: { prompt_tokens: bad, completion_tokens: bad } },
         request,
@@ -158,6 +197,14 @@ describe('reading tool calls', () => {
       [],
     );
     expect(texts.map((one) => one.arguments)).toEqual(['{"x":', '{"x":1}', '{}', '{}']);
+  });
+
+  test('reads no more calls than would end any run, and arguments nested without end', () => {
+    const many = Array.from({ length: 100_000 }, (_, i) => call(`c${i}`, 'T'));
+    expect(readToolCalls(many, [])).toHaveLength(501);
+    let deep: unknown = 1;
+    for (let i = 0; i < 20_000; i += 1) deep = [deep];
+    expect(readToolCalls([call('a', 'T', deep)], [])[0]?.arguments).toContain('[cut: nested too deeply]');
   });
 
   test('leaves out calls of another type and calls without a name', () => {
