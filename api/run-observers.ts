@@ -5,10 +5,11 @@ import { listenToRuns } from '../db/listen.ts';
 import type { Database } from '../db/pool.ts';
 import { createEventReader } from './event-reader.ts';
 import { createEventStreams, type EventStreams, type EventStreamsOptions } from './event-streams.ts';
-import { createRunChanges } from './run-changes.ts';
+import { createRunChanges, type RunChanges } from './run-changes.ts';
 import { createRunWatch, type RunWatch } from './run-watch.ts';
 
 export type RunObservers = {
+  readonly changes: RunChanges;
   readonly runWatch: RunWatch;
   readonly eventStreams: EventStreams;
   /** Lets all waits and streams go, then hangs up. */
@@ -53,6 +54,7 @@ export function createRunObservers({ db, listenUrl, logger, ...options }: RunObs
     collect: () => gauge.set(eventStreams.size()),
   });
   return {
+    changes,
     runWatch,
     eventStreams,
     close: async () => {

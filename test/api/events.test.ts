@@ -1,66 +1,20 @@
-/** Streams of a run's events: each event once and in order, whoever reads, however slowly, and whatever breaks meanwhile. */
+/** A run's events as a list and as a stream: who gets which, from where, and when it ends. */
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { appendEvents } from '../../db/events.ts';
-import { type RunEnd, finishRun } from '../../db/runs.ts';
-import { asSystem, forUser } from '../../db/scope.ts';
 import { scripted } from '../setup/bellhop.ts';
-import { remotesOf } from '../setup/sockets.ts';
-import { until } from '../setup/until.ts';
-import { send, startTestApi, type TestApi } from './setup/api.ts';
-import { type EventClient, openEvents } from './setup/event-client.ts';
+import { KEY, send, startTestApi, type TestApi } from './setup/api.ts';
+import type { EventClient } from './setup/event-client.ts';
+import { createEventRuns, type EventRuns, range } from './setup/event-runs.ts';
 
 let api: TestApi;
-let userId: string;
+let runs: EventRuns;
 beforeAll(async () => {
-  api = await startTestApi({ observers: { streams: { heartbeatMs: 100 } } });
-  userId = `u-${randomUUID()}`;
-  await api.call('PUT', `/v1/users/${userId}`, { body: {} });
+  api = await startTestApi();
+  runs = await createEventRuns(api);
 });
 afterAll(async () => await api.close());
 
-const range = (from: number, to: number): number[] =>
-  Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const ids = (client: EventClient): number[] => client.events.map((event) => event.id);
-const open = (runId: string, headers: Record<string, string> = {}) => openEvents(api.url, runId, headers);
-/** A run that no workflow drives: its events are written by the test, as activities write them. */
-const newRun = () => api.bellhop.accept({ userId, task: 'x', tools: ['SLACK_SEND_MESSAGE'] });
-const tell = (runId: string, count = 1) =>
-  forUser(api.bellhop.db, userId, (tx) =>
-    appendEvents(
-      tx,
-      { id: runId, userId },
-      Array.from({ length: count }, (_, i) => ({
-        type: 'tool.completed' as const,
-        data: { callId: `call_${i}`, tool: 'T', status: 'done' },
-      })),
-    ),
-  );
-const end = (runId: string, how: RunEnd = { status: 'cancelled' }) =>
-  forUser(api.bellhop.db, userId, async (tx) => {
-    await finishRun(tx, runId, how);
-    await appendEvents(tx, { id: runId, userId }, [{ type: `run.${how.status}` }]);
-  });
-
-/** By the owner of the tables; a role may end its own connections. */
-async function inDatabase<T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<T[]> {
-  const client = new pg.Client({ connectionString: api.bellhop.databaseUrl });
-  await client.connect();
-  try {
-    return (await client.query<T>(text, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
-const LISTENERS = `from pg_stat_activity where application_name = 'bellhop-api-listen' and datname = current_database()`;
-const listenerPid = () =>
-  until('a listener', async () => (await inDatabase<{ pid: number }>(`select pid ${LISTENERS}`))[0]?.pid);
-async function killListener(): Promise<void> {
-  const pid = await listenerPid();
-  await inDatabase('select pg_terminate_backend($1)', [pid]);
-  await until('another listener', async () => (await listenerPid()) !== pid);
-}
 
 describe('GET /v1/runs/{id}/events, by what the client accepts', () => {
   it.each([
@@ -77,10 +31,10 @@ describe('GET /v1/runs/{id}/events, by what the client accepts', () => {
     ['text/event-stream, */*;q=0.1', 'stream'],
     ['text/*', 'stream'],
   ])('%s is answered as %s', async (accept, kind) => {
-    const runId = await newRun();
-    await end(runId);
+    const runId = await runs.newRun();
+    await runs.end(runId);
     const { status, headers, text } = await send(api.url, 'GET', `/v1/runs/${runId}/events`, {
-      headers: { authorization: 'Bearer test-bootstrap-key', accept },
+      headers: { authorization: `Bearer ${KEY}`, accept },
     });
     expect(status).toBe(200);
     if (kind === 'json') expect(JSON.parse(text).items).toHaveLength(1);
@@ -91,8 +45,8 @@ describe('GET /v1/runs/{id}/events, by what the client accepts', () => {
   });
 
   it('streams with headers that keep proxies from storing, changing or gathering it', async () => {
-    const runId = await newRun();
-    const client = await open(runId);
+    const runId = await runs.newRun();
+    const client = await runs.open(runId);
     expect(client.status).toBe(200);
     expect(client.headers).toMatchObject({
       'cache-control': 'no-store, no-transform',
@@ -104,9 +58,9 @@ describe('GET /v1/runs/{id}/events, by what the client accepts', () => {
   });
 
   it('answers HEAD with the head of the stream and ends', async () => {
-    const runId = await newRun();
+    const runId = await runs.newRun();
     const answer = await send(api.url, 'HEAD', `/v1/runs/${runId}/events`, {
-      headers: { authorization: 'Bearer test-bootstrap-key', accept: 'text/event-stream' },
+      headers: { authorization: `Bearer ${KEY}`, accept: 'text/event-stream' },
     });
     expect([answer.status, answer.text]).toEqual([200, '']);
     expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
@@ -121,7 +75,7 @@ describe('GET /v1/runs/{id}/events, by what the client accepts', () => {
   );
 
   it('is 401 without a key, before anything is streamed', async () => {
-    const client = await open(await newRun(), { authorization: 'Bearer wrong' });
+    const client = await runs.open(await runs.newRun(), { authorization: 'Bearer wrong' });
     expect(client.status).toBe(401);
     client.hangUp();
   });
@@ -129,11 +83,11 @@ describe('GET /v1/runs/{id}/events, by what the client accepts', () => {
 
 describe('a stream', () => {
   it('shows the same events as the list, without content, and ends after the last', async () => {
-    await api.bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+    await api.bellhop.sandbox.seedAccount({ userId: runs.userId, app: 'slack' });
     const call = { name: 'SLACK_SEND_MESSAGE', arguments: { channel: 'general', text: 'canary-words' } };
     const task = scripted([{ toolCalls: [call] }, { content: 'canary-words' }]);
-    const runId = await api.bellhop.start({ userId, task, tools: ['SLACK_SEND_MESSAGE'] });
-    const live = await open(runId);
+    const runId = await api.bellhop.start({ userId: runs.userId, task, tools: ['SLACK_SEND_MESSAGE'] });
+    const live = await runs.open(runId);
     expect(await live.over).toBe('end');
     const { body } = await api.call('GET', `/v1/runs/${runId}/events?limit=100`);
     expect(live.events.map((event) => event.data)).toEqual(body.items);
@@ -149,13 +103,13 @@ describe('a stream', () => {
   });
 
   it('shows each event as it happens, and ends with the run', async () => {
-    const runId = await newRun();
-    const client = await open(runId);
+    const runId = await runs.newRun();
+    const client = await runs.open(runId);
     for (let n = 1; n <= 5; n += 1) {
-      await tell(runId);
+      await runs.tell(runId);
       await client.got(n);
     }
-    await end(runId);
+    await runs.end(runId);
     expect(await client.over).toBe('end');
     expect(ids(client)).toEqual(range(1, 6));
   });
@@ -165,12 +119,12 @@ describe('a stream', () => {
     ['failed', { status: 'failed', error: { code: 'internal', message: 'x' } }],
     ['cancelled', { status: 'cancelled' }],
   ] as const)('ends after run.%s, for who reads along and for who asks afterwards', async (status, how) => {
-    const runId = await newRun();
-    const along = await open(runId);
-    await tell(runId, 3);
-    await end(runId, how);
+    const runId = await runs.newRun();
+    const along = await runs.open(runId);
+    await runs.tell(runId, 3);
+    await runs.end(runId, how);
     expect(await along.over).toBe('end');
-    const afterwards = await open(runId);
+    const afterwards = await runs.open(runId);
     expect(await afterwards.over).toBe('end');
     for (const client of [along, afterwards]) {
       expect(ids(client)).toEqual([1, 2, 3, 4]);
@@ -179,22 +133,24 @@ describe('a stream', () => {
   });
 
   it('goes on after each number that it is asked to, of an ended run', async () => {
-    const runId = await newRun();
-    await tell(runId, 10);
-    await end(runId);
+    const runId = await runs.newRun();
+    await runs.tell(runId, 10);
+    await runs.end(runId);
     for (let n = 0; n <= 11; n += 1) {
-      const client = await open(runId, { 'last-event-id': String(n) });
+      const client = await runs.open(runId, { 'last-event-id': String(n) });
       expect([n, client.status, await client.over]).toEqual([n, 200, 'end']);
       expect([n, ids(client)]).toEqual([n, range(n + 1, 11)]);
     }
   });
 
   it('goes on after each number that it is asked to, of a run that goes on', async () => {
-    const runId = await newRun();
-    await tell(runId, 5);
-    const clients = await Promise.all(range(0, 5).map((n) => open(runId, { 'last-event-id': String(n) })));
-    await tell(runId, 5);
-    await end(runId);
+    const runId = await runs.newRun();
+    await runs.tell(runId, 5);
+    const clients = await Promise.all(
+      range(0, 5).map((n) => runs.open(runId, { 'last-event-id': String(n) })),
+    );
+    await runs.tell(runId, 5);
+    await runs.end(runId);
     for (const [n, client] of clients.entries()) {
       expect(await client.over).toBe('end');
       expect([n, ids(client)]).toEqual([n, range(n + 1, 11)]);
@@ -202,21 +158,21 @@ describe('a stream', () => {
   });
 
   it('of more events than one page shows them all', async () => {
-    const runId = await newRun();
-    await tell(runId, 100);
-    const client = await open(runId);
+    const runId = await runs.newRun();
+    await runs.tell(runId, 100);
+    const client = await runs.open(runId);
     await client.got(100);
-    await tell(runId, 250);
+    await runs.tell(runId, 250);
     await client.got(350);
-    await end(runId);
+    await runs.end(runId);
     expect(await client.over).toBe('end');
     expect(ids(client)).toEqual(range(1, 351));
   });
 
   it('with an empty Last-Event-ID begins at the first event', async () => {
-    const runId = await newRun();
-    await end(runId);
-    const client = await open(runId, { 'last-event-id': '' });
+    const runId = await runs.newRun();
+    await runs.end(runId);
+    const client = await runs.open(runId, { 'last-event-id': '' });
     await client.over;
     expect(ids(client)).toEqual([1]);
   });
@@ -224,7 +180,7 @@ describe('a stream', () => {
   it.each(['-1', '+1', '1.0', '1e3', '01', 'x', '1,2', '0x1', 'NaN', '9'.repeat(400), '1234567890'])(
     'with the Last-Event-ID %j is 400',
     async (id) => {
-      const answer = await api.call('GET', `/v1/runs/${await newRun()}/events`, {
+      const answer = await api.call('GET', `/v1/runs/${await runs.newRun()}/events`, {
         headers: { accept: 'text/event-stream', 'last-event-id': id },
       });
       expect([answer.status, answer.body.errors[0].at]).toEqual([400, 'header/last-event-id']);
@@ -232,8 +188,8 @@ describe('a stream', () => {
   );
 
   it('that should go on after an event which the run has not come to is 400, so that nothing is left out', async () => {
-    const runId = await newRun();
-    await tell(runId, 3);
+    const runId = await runs.newRun();
+    await runs.tell(runId, 3);
     const answer = await api.call('GET', `/v1/runs/${runId}/events`, {
       headers: { accept: 'text/event-stream', 'last-event-id': '4' },
     });
