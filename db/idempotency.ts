@@ -67,7 +67,10 @@ export async function settleIdempotencyKey(
     .execute();
 }
 
-/** A 4xx or 503 does not use the key up. */
+/**
+ * A 4xx or 503 does not use the key up. An error whose run is there nevertheless (the commit was made, its answer was lost)
+ * does: a repetition must find that run, not make a second one.
+ */
 export async function releaseIdempotencyKey(
   tx: SystemTx,
   claim: { owner: string; key: string; runId: string },
@@ -77,5 +80,8 @@ export async function releaseIdempotencyKey(
     .where('owner', '=', claim.owner)
     .where('key', '=', claim.key)
     .where('run_id', '=', claim.runId)
+    .where(({ eb, exists, not, selectFrom }) =>
+      not(exists(selectFrom('runs').select(eb.lit(1).as('there')).where('runs.id', '=', claim.runId))),
+    )
     .execute();
 }
