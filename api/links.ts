@@ -35,6 +35,17 @@ const ofRun: Links = {
   listEvents: { operationId: 'listRunEvents', parameters: run },
   cancel: { operationId: 'cancelRun', parameters: run },
 };
+/** The first call of a run: the one that usually waits, or whose outcome is unknown. */
+const ofCalls = (run: string): Links => {
+  const parameters = {
+    runId: `$response.body#${run}/id`,
+    toolCallId: `$response.body#${run}/toolCalls/0/id`,
+  };
+  return {
+    decide: { operationId: 'decideApproval', parameters },
+    resolve: { operationId: 'resolveToolCall', parameters },
+  };
+};
 const ofAudit: Links = {
   readAudit: { operationId: 'getAudit', parameters: { auditId: '$response.body#/id' } },
   cancel: { operationId: 'cancelAudit', parameters: { auditId: '$response.body#/id' } },
@@ -57,7 +68,8 @@ export const LINKS: Readonly<Record<string, Readonly<Record<number, Links>>>> = 
     },
   },
   createRun: { 200: ofRun, 202: ofRun },
-  listRuns: { 200: nextPage('listRuns') },
+  getRun: { 200: { cancel: { operationId: 'cancelRun', parameters: run }, ...ofCalls('') } },
+  listRuns: { 200: { ...nextPage('listRuns'), ...ofCalls('/items/0') } },
   listRunMessages: { 200: nextPage('listRunMessages', { runId: '$request.path.runId' }) },
   listRunEvents: { 200: nextPage('listRunEvents', { runId: '$request.path.runId' }) },
   createAudit: { 202: ofAudit },

@@ -7,7 +7,7 @@ import { hasScope } from '../auth.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import { defineRoute } from '../define-route.ts';
 import { viewRuns } from '../run-view.ts';
-import { pageOf, pageQuery, userIdInPath } from '../schemas/common.ts';
+import { pageOf, pageQuery, userIdInQuery } from '../schemas/common.ts';
 import { runSchema, toRunBody } from '../schemas/run.ts';
 
 export const listRunsRoute = defineRoute({
@@ -17,7 +17,7 @@ export const listRunsRoute = defineRoute({
   tag: 'Runs',
   summary: 'List runs',
   scope: 'runs',
-  query: pageQuery.extend({ userId: userIdInPath.optional(), status: z.enum(RUN_STATUSES).optional() }),
+  query: pageQuery.extend({ userId: userIdInQuery.optional(), status: z.enum(RUN_STATUSES).optional() }),
   responses: { 200: { description: 'A page of runs, newest first.', body: pageOf(runSchema) } },
   handler: async ({ db, publicUrl }, { query, principal }) => {
     const key = decodeCursor('runs', 2, query.cursor);

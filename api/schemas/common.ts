@@ -26,6 +26,12 @@ export const userIdInPath = z
   .max(MOST_IN_A_PATH)
   .meta({ description: 'Id of a registered user.', example: 'alice', maxLength: MOST_THAT_EXISTS });
 
+/** A user id that a list is narrowed to: of an unknown user there is nothing to list. */
+export const userIdInQuery = z
+  .string()
+  .max(MOST_THAT_EXISTS)
+  .meta({ description: 'Of this user only.', example: 'alice' });
+
 /** Opaque; anything that is not one of ours names nothing. */
 export const id = (what: string) =>
   z

@@ -30,6 +30,8 @@ export async function prepareUsers({
   const run = { task: 'Post "hello" to #general on Slack.', tools: ['SLACK_SEND_MESSAGE'] };
   await call('POST', '/v1/runs', { ...run, userId: 'alice' });
   await call('POST', '/v1/runs', { ...run, userId: 'bob' });
+  // The newest one, which a list shows first: its call waits for an approval.
+  await call('POST', '/v1/runs', { ...run, userId: 'bob', approvals: { require: 'writes' } });
 }
 
 async function untilReady(url: string): Promise<void> {

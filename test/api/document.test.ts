@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LINKS } from '../../api/links.ts';
 import { ROUTES } from '../../api/routes.ts';
 import { PROBLEMS } from '../../api/problem-codes.ts';
-import type { TestApi } from './setup/api.ts';
+import type { AnyBody, TestApi } from './setup/api.ts';
 import { startTestApi } from './setup/api.ts';
 import { createAnswerCheck } from './setup/check-answer.ts';
 
@@ -30,6 +31,8 @@ const CONTRACT = [
   'GET /v1/runs/{runId}/messages',
   'GET /v1/runs/{runId}/events',
   'POST /v1/runs/{runId}/cancel',
+  'POST /v1/runs/{runId}/approvals/{toolCallId}',
+  'POST /v1/runs/{runId}/tool-calls/{toolCallId}/resolution',
   'POST /v1/audits',
   'GET /v1/audits',
   'GET /v1/audits/{auditId}',
@@ -139,5 +142,31 @@ describe('/docs', () => {
     const sheet = await api.call('GET', '/assets/bellhop.css');
     expect([sheet.status, sheet.headers['content-type']]).toEqual([200, 'text/css; charset=utf-8']);
     expect(sheet.text).not.toMatch(/url\(|@import/);
+  });
+});
+
+describe('the links of the document', () => {
+  it('name operations and parameters that exist, and start at answers that exist', async () => {
+    const { body } = await api.call('GET', '/openapi.json');
+    const operations = new Map(
+      Object.values(body.paths as Record<string, Record<string, AnyBody>>)
+        .flatMap((item) => Object.values(item))
+        .map((operation) => [operation.operationId as string, operation]),
+    );
+    let count = 0;
+    for (const [from, statuses] of Object.entries(LINKS)) {
+      for (const [status, links] of Object.entries(statuses)) {
+        expect([from, status, operations.get(from)?.responses[status]?.links]).toEqual([from, status, links]);
+        for (const { operationId, parameters = {}, requestBody } of Object.values(links)) {
+          const target = operations.get(operationId);
+          const known = ((target?.parameters ?? []) as { name: string }[]).map(({ name }) => name);
+          for (const name of Object.keys(parameters))
+            expect([operationId, known]).toEqual([operationId, expect.arrayContaining([name])]);
+          if (requestBody) expect(target?.requestBody).toBeDefined();
+          count += 1;
+        }
+      }
+    }
+    expect(count).toBeGreaterThan(30);
   });
 });
