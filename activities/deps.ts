@@ -12,6 +12,8 @@ export type ActivitySettings = {
   readonly freshAccountGraceMs: number;
   readonly pollIntervalMs: number;
   readonly connectTimeoutMs: number;
+  /** Runs of one user that may be at work at once; the others wait in line. */
+  readonly userRuns: number;
   /** The integrator's server confirms who consented; a consent found by polling never counts. */
   readonly verifierMode: boolean;
   /** Base of the links that users get. */

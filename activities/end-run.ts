@@ -5,6 +5,7 @@ import { type RunEnd, finishRun, getRun } from '../db/runs.ts';
 import { forUser } from '../db/scope.ts';
 import { settleWaiters } from '../db/waiters.ts';
 import type { RunStatus } from '../domain/statuses.ts';
+import { callNext } from './call-next.ts';
 import type { ActivityDeps } from './deps.ts';
 import { noticeOfEnd } from './run-notices.ts';
 import { startDeliveries } from './start-workflows.ts';
@@ -32,5 +33,6 @@ export async function endRunOnce(
     return { status: end.status, isNew: true, noticeIds };
   });
   await startDeliveries(noticeIds, run.userId);
+  if (ended.isNew) await callNext(deps, run.userId);
   return ended;
 }

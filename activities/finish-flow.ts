@@ -1,15 +1,13 @@
 /** What follows the end of a flow, safe to repeat: the waiting runs are woken, and the integrator is told. */
-import { Context } from '@temporalio/activity';
-import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { supersedeAccounts } from '../db/attempts.ts';
 import type { Flow } from '../db/flows.ts';
 import { addNotice } from '../db/notices.ts';
 import { forUser } from '../db/scope.ts';
 import { listWaitingRuns } from '../db/waiters.ts';
-import { callDecidedSignal, connectionCompletedSignal, runWorkflowId } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { channelsOf } from './run-notices.ts';
 import { startDeliveries } from './start-workflows.ts';
+import { wakeRun } from './tell-run.ts';
 
 export async function finishFlow(deps: ActivityDeps, flow: Flow): Promise<void> {
   // An expired flow wakes nobody: a run has its own time-out.
@@ -40,21 +38,4 @@ export async function finishFlow(deps: ActivityDeps, flow: Flow): Promise<void> 
 async function wakeRuns(deps: ActivityDeps, flow: Flow): Promise<void> {
   const runIds = await forUser(deps.db, flow.userId, (tx) => listWaitingRuns(tx, flow.id));
   await Promise.all(runIds.map((runId) => wakeRun(runId, flow.app)));
-}
-
-/** Signals are hints and may be repeated; a run that is gone needs none. */
-export async function wakeRun(runId: string, app: string): Promise<void> {
-  await tellRun(runId, (run) => run.signal(connectionCompletedSignal, { app }));
-}
-
-export async function tellCallDecided(runId: string, callId: string): Promise<void> {
-  await tellRun(runId, (run) => run.signal(callDecidedSignal, { callId }));
-}
-
-async function tellRun(runId: string, tell: (run: WorkflowHandle) => Promise<void>): Promise<void> {
-  try {
-    await tell(Context.current().client.workflow.getHandle(runWorkflowId(runId)));
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  }
 }

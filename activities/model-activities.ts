@@ -3,7 +3,7 @@
  * ends the run completes it in the same transaction. A retried attempt finds the turn written and does not pay twice.
  */
 import { loadConversation } from '../db/load-conversation.ts';
-import { recordTurn } from '../db/record-turn.ts';
+import { type RecordedTurn, recordTurn } from '../db/record-turn.ts';
 import { type Run, getRun } from '../db/runs.ts';
 import { forUser, forUserOnce } from '../db/scope.ts';
 import { type Statement, runStatement } from '../db/statement.ts';
@@ -19,6 +19,7 @@ import { isEndedRunStatus } from '../domain/statuses.ts';
 import type { Tool } from '../domain/tool.ts';
 import { toEntityId } from '../domain/user-id.ts';
 import type { Completion } from '../model/port.ts';
+import { callNext } from './call-next.ts';
 import { toChatMessages } from './conversation.ts';
 import type { ActivityDeps } from './deps.ts';
 import { endRunOnce } from './end-run.ts';
@@ -136,7 +137,7 @@ async function writeTurn(
   });
   const isRecorded = isFinal
     ? await completeRun(deps, run, record)
-    : await forUserOnce(deps.db, run.userId, record);
+    : (await forUserOnce(deps.db, run.userId, record)) !== null;
   const spent = { tokens: usage.inputTokens + usage.outputTokens, ms: Math.round(performance.now() - began) };
   if (!isRecorded) return rereadTurn(deps, run, turn, spent);
   if (isFinal) return { kind: 'completed', ...spent };
@@ -145,12 +146,20 @@ async function writeTurn(
 }
 
 /** The answer that ends the run, and the notice of that end, in one transaction. @returns false when nothing was written. */
-async function completeRun(deps: ActivityDeps, run: Run, record: Statement<boolean>): Promise<boolean> {
-  const noticeIds = await forUser(deps.db, run.userId, async (tx) =>
-    (await runStatement(tx, record)) ? noticeOfEnd(tx, run, 'run.completed', deps.settings) : null,
-  );
-  await startDeliveries(noticeIds ?? [], run.userId);
-  return noticeIds !== null;
+async function completeRun(
+  deps: ActivityDeps,
+  run: Run,
+  record: Statement<RecordedTurn | null>,
+): Promise<boolean> {
+  const completed = await forUser(deps.db, run.userId, async (tx) => {
+    const recorded = await runStatement(tx, record);
+    if (!recorded) return null;
+    return { ...recorded, noticeIds: await noticeOfEnd(tx, run, 'run.completed', deps.settings) };
+  });
+  if (!completed) return false;
+  await startDeliveries(completed.noticeIds, run.userId);
+  if (completed.hasLine) await callNext(deps, run.userId);
+  return true;
 }
 
 /** The run ended meanwhile, or another attempt wrote this turn first: its answer is the one that counts. */

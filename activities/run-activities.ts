@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import { type NewRunEvent, appendEvents } from '../db/events.ts';
 import { addNotice } from '../db/notices.ts';
 import { type Run, finishRun, getRun, lockRun, markRunStarted, setRunStatus } from '../db/runs.ts';
+import { admitRun, leaveLine } from '../db/run-queue.ts';
 import { type UserTx, forUser } from '../db/scope.ts';
 import { addWaiter, listWaiting, settleWaiters } from '../db/waiters.ts';
 import { gateMessage } from '../domain/gate.ts';
@@ -21,10 +22,13 @@ import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
 type RunKey = { readonly runId: string; readonly userId: string };
 /** What one check changed, and what must be started once it is committed. */
 type Gate = ConnectionCheck & {
+  readonly isQueued: boolean;
   readonly flows: readonly Parameters<typeof startFlowWorkflow>[0][];
   readonly noticeIds: readonly string[];
 };
 export type BeginResult = ConnectionCheck & {
+  /** Its connections work, and its user has as many runs at work as may be: it waits for its turn. */
+  readonly isQueued: boolean;
   readonly connectTimeoutMs: number;
   readonly limits: Run['limits'];
 };
@@ -36,7 +40,7 @@ export function createRunActivities(deps: ActivityDeps) {
       return running(async () => {
         const run = await forUser(deps.db, key.userId, (tx) => getRun(tx, key.runId));
         if (!run) throw goneFailure('run');
-        const view = { connectTimeoutMs: run.connectTimeoutMs, limits: run.limits };
+        const view = { connectTimeoutMs: run.connectTimeoutMs, limits: run.limits, isQueued: false };
         if (isEndedRunStatus(run.status)) return { status: run.status, waitingFor: [], ...view };
         if (run.cancelRequestedAt !== null) {
           const { status } = await endRunOnce(deps, run, { status: 'cancelled' });
@@ -64,7 +68,7 @@ export function createRunActivities(deps: ActivityDeps) {
         const gate = await forUser(deps.db, run.userId, (tx) => passGate(deps, tx, run, { apps, missing }));
         for (const flow of gate.flows) await startFlowWorkflow(flow);
         if (deps.settings.webhook !== null) await startDeliveries(gate.noticeIds, run.userId);
-        return { status: gate.status, waitingFor: gate.waitingFor, ...view };
+        return { ...view, status: gate.status, waitingFor: gate.waitingFor, isQueued: gate.isQueued };
       });
     },
 
@@ -105,7 +109,7 @@ async function passGate(
 ): Promise<Gate> {
   const locked = await lockRun(tx, run.id);
   if (!locked || isEndedRunStatus(locked.status)) {
-    return { status: locked?.status ?? 'failed', waitingFor: [], flows: [], noticeIds: [] };
+    return { status: locked?.status ?? 'failed', waitingFor: [], isQueued: false, flows: [], noticeIds: [] };
   }
   await markRunStarted(
     tx,
@@ -123,7 +127,8 @@ async function passGate(
   if (missing.length === 0) {
     await setRunStatus(tx, run.id, 'running');
     await appendEvents(tx, run, events);
-    return { status: 'running', waitingFor: [], flows: [], noticeIds: [] };
+    const isAdmitted = locked.admittedAt !== null || (await admitRun(tx, run, deps.settings.userRuns));
+    return { status: 'running', waitingFor: [], isQueued: !isAdmitted, flows: [], noticeIds: [] };
   }
   const told = run.onMissingConnection === 'fail';
   const channels = channelsOf(deps.settings);
@@ -154,9 +159,17 @@ async function passGate(
     events.push({ type: 'run.failed', data: { code: error.code } });
     await appendEvents(tx, run, events);
     const endNotice = await noticeOfEnd(tx, run, 'run.failed', deps.settings);
-    return { status: 'failed', waitingFor, flows: [], noticeIds: [...noticeIds, ...endNotice] };
+    return {
+      status: 'failed',
+      waitingFor,
+      isQueued: false,
+      flows: [],
+      noticeIds: [...noticeIds, ...endNotice],
+    };
   }
   await setRunStatus(tx, run.id, 'waiting_for_connection');
+  // It waits for a person now, and must not keep others in line behind it.
+  await leaveLine(tx, run.id);
   await appendEvents(tx, run, events);
   const noticeId =
     channels.length === 0
@@ -177,6 +190,7 @@ async function passGate(
   return {
     status: 'waiting_for_connection',
     waitingFor,
+    isQueued: false,
     flows: [...flows.values()],
     noticeIds: noticeId === null ? noticeIds : [...noticeIds, noticeId],
   };

@@ -7,6 +7,7 @@ import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@te
 import { listUnheardDecisions } from '../db/approvals.ts';
 import { supersedeAttempts } from '../db/attempts.ts';
 import { finishAudit, getRunningAudit } from '../db/audits.ts';
+import { listUsersInLine } from '../db/run-queue.ts';
 import { listUnheardResolutions } from '../db/resolutions.ts';
 import { type Flow, endFlow, listOverdueFlows, pageOpenFlows } from '../db/flows.ts';
 import { listStaleDeliveries } from '../db/notices.ts';
@@ -20,14 +21,15 @@ import {
   WORKFLOW_TASK_TIMEOUT,
   runWorkflowId,
 } from '../workflows/messages.ts';
+import { callNext } from './call-next.ts';
 import { cleanAccounts } from './clean-accounts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { cutToUrl } from './cut-to-url.ts';
 import { endRunOnce } from './end-run.ts';
-import { tellCallDecided, wakeRun } from './finish-flow.ts';
 import { pagesOf } from './audit-suspects.ts';
 import { running } from './running.ts';
 import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
+import { tellCallDecided, wakeRun } from './tell-run.ts';
 
 /** Rows per part and pass: a pass stays within seconds, and the next one comes in a minute. */
 const BATCH = 200;
@@ -85,7 +87,8 @@ export function createSweepActivities(deps: ActivityDeps) {
           lost:
             (await part('lost runs', () => closeLost(deps))) +
             (await part('lost audit', () => closeLostAudit(deps))),
-          woken: await part('wake', () => repeatWakes(deps)),
+          woken:
+            (await part('wake', () => repeatWakes(deps))) + (await part('queue', () => callQueued(deps))),
           expired: await part('expire', () => expireFlows(deps)),
           cleaned: await part('clean', () => cleanAccounts(deps)),
           delivered: await part('deliver', () => restartDeliveries(deps)),
@@ -181,6 +184,14 @@ async function repeatWakes(deps: ActivityDeps): Promise<number> {
   ]);
   for (const { runId, callId } of decided) await tellCallDecided(runId, callId);
   return missed.length + decided.length;
+}
+
+/** Runs in line whose turn has come and who were not told, or whose predecessor ended without a word. */
+async function callQueued(deps: ActivityDeps): Promise<number> {
+  const userIds = await asSystem(deps.db, (tx) => listUsersInLine(tx, BATCH));
+  let called = 0;
+  for (const userId of userIds) called += await callNext(deps, userId);
+  return called;
 }
 
 async function expireFlows(deps: ActivityDeps): Promise<number> {

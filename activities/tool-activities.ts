@@ -27,6 +27,7 @@ import type { GateReason } from '../domain/statuses.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 import type { Tool } from '../domain/tool.ts';
 import { toEntityId } from '../domain/user-id.ts';
+import { callNext } from './call-next.ts';
 import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
 import { resolveForCall } from './gate.ts';
@@ -71,6 +72,8 @@ export function createToolActivities(deps: ActivityDeps) {
         const began = performance.now();
         return gather(key.runId, async () => {
           const outcome = await execute(deps, key, cancellationSignal);
+          // A run that waits for a person leaves its place to the next.
+          if (outcome.status.startsWith('needs_')) await callNext(deps, key.userId);
           return { ...outcome, ms: Math.round(performance.now() - began) };
         });
       });

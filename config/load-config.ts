@@ -13,6 +13,7 @@ export type Config = {
     readonly metricsPort: number | null;
     readonly workflowBundlePath: string | null;
     readonly toolTimeoutMs: number;
+    readonly userRuns: number;
   };
   readonly temporal: { readonly taskQueue: string };
   readonly database: {
@@ -107,6 +108,7 @@ function toConfig(env: Environment): Config {
       metricsPort: env.WORKER_METRICS_PORT ?? null,
       workflowBundlePath: env.BELLHOP_WORKFLOW_BUNDLE ?? null,
       toolTimeoutMs: env.TOOL_TIMEOUT,
+      userRuns: env.USER_RUNS,
     },
     temporal: { taskQueue: env.TEMPORAL_TASK_QUEUE },
     database: {

@@ -52,6 +52,8 @@ export const variables = {
 
   // Of one tool's request at Composio. Most answer in seconds; some search for a minute.
   TOOL_TIMEOUT: value.duration().default(60_000),
+  // Half of one worker's activity slots: one user's runs leave room for everybody else's.
+  USER_RUNS: value.positiveInteger().default(50),
 
   // Four times a day: a whole audit costs users/100 Composio requests, and the webhook is the fast path.
   AUDIT_CRON: value.cron().default('0 */6 * * *'),

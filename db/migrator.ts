@@ -7,6 +7,7 @@ import * as approvals from './migrations/0002-approvals.ts';
 import * as requestBudget from './migrations/0003-request-budget.ts';
 import * as runWatch from './migrations/0004-run-watch.ts';
 import * as connect from './migrations/0005-connect.ts';
+import * as runQueue from './migrations/0006-run-queue.ts';
 import { ensureRoles } from './roles.ts';
 
 /** In order; names never change after they landed. */
@@ -16,6 +17,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-request-budget': requestBudget,
   '0004-run-watch': runWatch,
   '0005-connect': connect,
+  '0006-run-queue': runQueue,
 };
 
 /** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */

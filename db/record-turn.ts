@@ -48,10 +48,15 @@ const RECORD_TURN = `
     select $1::text, run.base + e.n, $3::text, e.type, e.data::jsonb
     from run, unnest($17::text[], $18::text[]) with ordinality as e(type, data, n)
   )
-  select base from run`;
+  select exists (
+    select 1 from runs q where q.user_id = $3::text and q.queued_at is not null and q.finished_at is null
+  ) as has_line from run`;
 
-/** Gives false when the turn was written before or the run has ended: nothing was changed then. */
-export function recordTurn({ message, events, output }: TurnRecord): Statement<boolean> {
+/** `hasLine`: runs of the same user wait in line for a place. */
+export type RecordedTurn = { readonly hasLine: boolean };
+
+/** Gives null when the turn was written before or the run has ended: nothing was changed then. */
+export function recordTurn({ message, events, output }: TurnRecord): Statement<RecordedTurn | null> {
   const { toolCalls: calls, usage } = message;
   return {
     text: RECORD_TURN,
@@ -75,6 +80,6 @@ export function recordTurn({ message, events, output }: TurnRecord): Statement<b
       events.map((event) => event.type),
       events.map((event) => JSON.stringify(event.data ?? {})),
     ],
-    read: (rows) => rows.length > 0,
+    read: ([row]) => (row ? { hasLine: (row as { has_line: boolean }).has_line } : null),
   };
 }

@@ -33,6 +33,8 @@ export type Run = {
   };
   readonly lastEventSeq: number;
   readonly cancelRequestedAt: Date | null;
+  /** When it got its place among its user's runs at work; null before, and while it waits in line. */
+  readonly admittedAt: Date | null;
   readonly startedAt: Date | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -287,6 +289,7 @@ export function toRun(row: Selectable<RunsTable>): Run {
     },
     lastEventSeq: row.last_event_seq,
     cancelRequestedAt: row.cancel_requested_at,
+    admittedAt: row.admitted_at,
     startedAt: row.started_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -154,6 +154,10 @@ export interface RunsTable {
   output_tokens: Generated<number>;
   last_event_seq: Generated<number>;
   cancel_requested_at: NullableInstant;
+  /** When it got its place among its user's runs at work. */
+  admitted_at: NullableInstant;
+  /** Since when it waits for a place; null when it does not. */
+  queued_at: NullableInstant;
   /** When the workflow first ran; null while it is only accepted. */
   started_at: NullableInstant;
   /** While it lasts, changes of this run are notified: somebody follows it. */

@@ -9,6 +9,7 @@ export function activitySettings(config: Config): ActivitySettings {
     freshAccountGraceMs: config.connect.freshAccountGraceMs,
     pollIntervalMs: config.connect.pollIntervalMs,
     connectTimeoutMs: config.connect.timeoutMs,
+    userRuns: config.worker.userRuns,
     verifierMode: config.connect.verifierUrl !== null,
     publicUrl: config.http.publicUrl,
     webhook: config.notices.webhook,

@@ -27,6 +27,7 @@ import {
   connectionCheckUpdate,
   connectionCompletedSignal,
   progressQuery,
+  runAdmittedSignal,
 } from './messages.ts';
 import { type Happened, type RunnableCall, nextStep } from './next-step.ts';
 import { GATE_POLICY, MODEL_POLICY, RECORD_POLICY, TOOL_POLICY } from './policies.ts';
@@ -68,6 +69,7 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     const callId = (hint as { callId?: unknown } | null | undefined)?.callId;
     if (typeof callId === 'string') waits.hintCall(callId);
   });
+  setHandler(runAdmittedSignal, () => waits.hintPlace());
   setHandler(connectionCheckUpdate, async () => {
     await condition(() => checked !== null);
     return checked as unknown as ConnectionCheck;
@@ -90,6 +92,10 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
       const seen = waits.seen();
       const begun = await gate.beginRun(key);
       checked ??= { status: begun.status, waitingFor: begun.waitingFor };
+      if (begun.isQueued === true) {
+        await waits.awaitPlace(seen);
+        continue;
+      }
       if (begun.status !== 'waiting_for_connection') return begun;
       waitedSince ??= Date.now();
       await awaitConnection(begun.waitingFor, seen, waitedSince + begun.connectTimeoutMs - Date.now());

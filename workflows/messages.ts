@@ -73,6 +73,8 @@ export type DeliverNoticeInput = { readonly noticeId: string; readonly userId: s
 export const connectionCompletedSignal = defineSignal<[{ app: string }]>('connection-completed');
 /** Sent to `agentRun`: a person has decided on a tool call (an approval, or what became of an unknown outcome). */
 export const callDecidedSignal = defineSignal<[{ callId: string }]>('call-decided');
+/** Sent to `agentRun`: its user may have a place for it. */
+export const runAdmittedSignal = defineSignal('run-admitted');
 /** Sent to `connectAccount`: somebody clicked, so an account exists that can be polled for a while. */
 export const attemptOpenedSignal = defineSignal('attempt-opened');
 

@@ -11,6 +11,7 @@ import type { WaitingApp } from './messages.ts';
 export type Seen = {
   readonly apps: ReadonlyMap<string, number>;
   readonly calls: ReadonlyMap<string, number>;
+  readonly places: number;
 };
 export type WaitingCall = {
   readonly id: string;
@@ -22,11 +23,14 @@ export type RunWaits = {
   /** `null`: all apps that are waited for. */
   hintConnection(app: string | null): void;
   hintCall(callId: string): void;
+  hintPlace(): void;
   seen(): Seen;
   /** Until one of these apps was reported connected since `seen`. @returns false when the time was up first. */
   awaitConnection(apps: readonly WaitingApp[], seen: Seen, timeoutMs: number): Promise<boolean>;
   /** Until the call was reported decided since `seen`, or the time is up; `null` waits for as long as it takes. */
   awaitDecision(call: WaitingCall, seen: Seen, timeoutMs: number | null): Promise<void>;
+  /** Until a place was reported free since `seen`. */
+  awaitPlace(seen: Seen): Promise<void>;
   /** The first that holds, as the run's row has it. */
   status(): RunStatus;
   apps(): readonly WaitingApp[];
@@ -39,6 +43,7 @@ export function createRunWaits(onChange: () => void): RunWaits {
   const hintedCalls = new Map<string, number>();
   const apps = new Map<string, WaitingApp>();
   const calls = new Map<string, WaitingCall>();
+  let places = 0;
   const count = (hints: Map<string, number>, key: string): void => {
     hints.set(key, (hints.get(key) ?? 0) + 1);
   };
@@ -47,7 +52,10 @@ export function createRunWaits(onChange: () => void): RunWaits {
       for (const name of app === null ? apps.keys() : [app]) count(hintedApps, name);
     },
     hintCall: (callId) => count(hintedCalls, callId),
-    seen: () => ({ apps: new Map(hintedApps), calls: new Map(hintedCalls) }),
+    hintPlace: () => {
+      places += 1;
+    },
+    seen: () => ({ apps: new Map(hintedApps), calls: new Map(hintedCalls), places }),
     async awaitConnection(awaited, seen, timeoutMs) {
       for (const app of awaited) apps.set(app.app, app);
       onChange();
@@ -65,6 +73,7 @@ export function createRunWaits(onChange: () => void): RunWaits {
       calls.delete(call.id);
       onChange();
     },
+    awaitPlace: (seen) => condition(() => places !== seen.places),
     status() {
       if (apps.size > 0) return 'waiting_for_connection';
       const open = [...calls.values()];

@@ -63,7 +63,7 @@ const eventsOf = async (runId: string, callId?: string): Promise<string[]> =>
 /** What the model was told of its calls, by call id, in its newest request. */
 async function toldToModel(task: string): Promise<Record<string, AnyBody>> {
   const requests = await api.bellhop.modelSandbox.requests({ marker: task });
-  const messages = ((requests.at(-1)?.body as AnyBody | undefined)?.messages ?? []) as AnyBody[];
+  const messages = ((requests.at(-1) as AnyBody)?.body.messages ?? []) as AnyBody[];
   return Object.fromEntries(
     messages.filter(({ role }) => role === 'tool').map((m) => [m.tool_call_id, JSON.parse(m.content)]),
   );

@@ -56,7 +56,7 @@ const sent = async (userId: string) =>
   );
 async function toldToModel(marker: string): Promise<Record<string, AnyBody>> {
   const requests = await api.bellhop.modelSandbox.requests({ marker });
-  const messages = ((requests.at(-1)?.body as AnyBody | undefined)?.messages ?? []) as AnyBody[];
+  const messages = ((requests.at(-1) as AnyBody)?.body.messages ?? []) as AnyBody[];
   return Object.fromEntries(
     messages.filter(({ role }) => role === 'tool').map((m) => [m.tool_call_id, JSON.parse(m.content)]),
   );

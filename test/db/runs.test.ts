@@ -319,7 +319,7 @@ describe('the transcript', () => {
       ),
     );
     expect(wrote.filter(Boolean)).toHaveLength(1);
-    const winner = wrote.indexOf(true) + 1;
+    const winner = wrote.findIndex((recorded) => recorded !== null) + 1;
     const messages = await the().user(userId, (tx) => listMessages(tx, run.id));
     expect(messages[1]).toMatchObject({ turn: 1, content: `v${winner}` });
     const calls = await the().user(userId, (tx) => listToolCalls(tx, run.id));

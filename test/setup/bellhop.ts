@@ -14,6 +14,7 @@ import { createDatabase, type Database } from '../../db/pool.ts';
 import { getRun, type Run } from '../../db/runs.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { putUser } from '../../db/users.ts';
+import type { ApprovalRequirement } from '../../domain/approval.ts';
 import { DEFAULT_LIMITS, type RunLimits } from '../../domain/limits.ts';
 import { isEndedRunStatus } from '../../domain/statuses.ts';
 import { createModel } from '../../model/openai.ts';
@@ -34,6 +35,7 @@ export type NewTestRun = {
   readonly onMissingConnection?: 'wait' | 'fail';
   readonly connectTimeoutMs?: number;
   readonly limits?: Partial<RunLimits>;
+  readonly requireApproval?: ApprovalRequirement;
   readonly threadId?: string;
   readonly instructions?: string;
 };
@@ -224,7 +226,7 @@ async function accept(db: Database, settings: ActivitySettings, run: NewTestRun)
       tools: run.tools,
       onMissingConnection: run.onMissingConnection ?? 'wait',
       connectTimeoutMs: run.connectTimeoutMs ?? settings.connectTimeoutMs,
-      approvals: { require: 'none', timeoutMs: 86_400_000 },
+      approvals: { require: run.requireApproval ?? 'none', timeoutMs: 86_400_000 },
       onUnknownOutcome: 'continue',
       limits: { ...DEFAULT_LIMITS, ...run.limits },
       metadata: {},
