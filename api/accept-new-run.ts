@@ -5,9 +5,14 @@
 import type { Logger } from 'pino';
 import type { NewRun } from '../db/accept-run.ts';
 import { acceptRun, withdrawRun } from '../db/accept-run.ts';
-import { claimIdempotencyKey, releaseIdempotencyKey, settleIdempotencyKey } from '../db/idempotency.ts';
+import {
+  claimIdempotencyKey,
+  releaseIdempotencyKey,
+  renewIdempotencyClaim,
+  settleIdempotencyKey,
+} from '../db/idempotency.ts';
 import { newId, sha256Hex } from '../db/ids.ts';
-import { asSystem, forUser } from '../db/scope.ts';
+import { asSystem, asSystemWithin, forUser } from '../db/scope.ts';
 import { canonicalJson } from '../domain/json.ts';
 import type { Json } from '../domain/json.ts';
 import { DEFAULT_LIMITS } from '../domain/limits.ts';
@@ -43,7 +48,7 @@ export async function acceptNewRun(
   const runId = newId();
   const { idempotencyKey: key, principal } = request;
   if (key === undefined) {
-    await accept(deps, request, runId);
+    await accept(deps, request, runId, null);
     return { runId, isReplay: false };
   }
   const claim = { owner: principal.keyId, key, bodyDigest: digestOf(request.body), runId };
@@ -51,11 +56,13 @@ export async function acceptNewRun(
   if (claimed.kind === 'replay') return { runId: claimed.runId, isReplay: true };
   if (claimed.kind === 'mismatch') throw new ApiProblem('idempotency_key_reused');
   if (claimed.kind === 'accepting') {
-    throw new ApiProblem('idempotency_in_progress', { headers: { 'retry-after': ACCEPTING_RETRY_S } });
+    throw stillAccepting();
   }
   try {
-    await accept(deps, request, runId);
+    await accept(deps, request, runId, claim);
   } catch (error) {
+    // A commit whose answer was lost may have been made, or may yet be: the claim ages out by itself, or finds its run.
+    if (!(error instanceof ApiProblem)) throw error;
     // A 4xx or a 503 does not use the key up. When this fails too, the claim ages out by itself.
     await asSystem(deps.db, (tx) => releaseIdempotencyKey(tx, claim)).catch((cause: unknown) =>
       request.log.warn({ err: cause }, 'an idempotency key was not released'),
@@ -71,13 +78,29 @@ function digestOf(body: NewRunBody): string {
   return sha256Hex(canonicalJson(JSON.parse(JSON.stringify(body)) as Json));
 }
 
-async function accept(deps: ApiDeps, request: NewRunRequest, runId: string): Promise<void> {
+function stillAccepting(): ApiProblem {
+  return new ApiProblem('idempotency_in_progress', { headers: { 'retry-after': ACCEPTING_RETRY_S } });
+}
+
+type Claim = { readonly owner: string; readonly key: string; readonly runId: string };
+
+async function accept(
+  deps: ApiDeps,
+  request: NewRunRequest,
+  runId: string,
+  claim: Claim | null,
+): Promise<void> {
   const deadline = Date.now() + CHECK_DEADLINE_MS;
   const { body, log } = request;
   await requireUser(deps.db, body.userId);
   const apps = await checkTools(deps, body.tools, log);
   const run = toNewRun(deps, body, runId);
-  const acceptance = await withUser(deps.db, body.userId, (tx) => acceptRun(tx, run));
+  const acceptance = await withUser(deps.db, body.userId, async (tx) => {
+    // Whoever was held up for long may have lost the key to a repetition of this very request.
+    const isLost = claim && !(await asSystemWithin(tx, (system) => renewIdempotencyClaim(system, claim)));
+    if (isLost) throw stillAccepting();
+    return acceptRun(tx, run);
+  });
   if (acceptance.kind === 'thread_busy') {
     throw new ApiProblem('thread_busy', { members: { runId: acceptance.runId } });
   }

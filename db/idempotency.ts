@@ -55,15 +55,34 @@ export async function claimIdempotencyKey(
     : { kind: 'replay', runId: held.run_id };
 }
 
+/**
+ * In the transaction that writes the run: the claim is still ours, and from now on as if it were new. Whoever finds it too
+ * old meanwhile waits for this transaction, and then finds it new. @returns false when another request has the key now.
+ */
+export async function renewIdempotencyClaim(
+  tx: SystemTx,
+  claim: { owner: string; key: string; runId: string },
+): Promise<boolean> {
+  const renewed = await tx
+    .updateTable('idempotency_keys')
+    .set({ created_at: sql<Date>`clock_timestamp()` })
+    .where('owner', '=', claim.owner)
+    .where('key', '=', claim.key)
+    .where('run_id', '=', claim.runId)
+    .executeTakeFirst();
+  return renewed.numUpdatedRows > 0n;
+}
+
 export async function settleIdempotencyKey(
   tx: SystemTx,
-  claim: { owner: string; key: string },
+  claim: { owner: string; key: string; runId: string },
 ): Promise<void> {
   await tx
     .updateTable('idempotency_keys')
     .set({ accepted_at: sql<Date>`now()` })
     .where('owner', '=', claim.owner)
     .where('key', '=', claim.key)
+    .where('run_id', '=', claim.runId)
     .execute();
 }
 
@@ -80,8 +99,10 @@ export async function releaseIdempotencyKey(
     .where('owner', '=', claim.owner)
     .where('key', '=', claim.key)
     .where('run_id', '=', claim.runId)
-    .where(({ eb, exists, not, selectFrom }) =>
-      not(exists(selectFrom('runs').select(eb.lit(1).as('there')).where('runs.id', '=', claim.runId))),
+    .where((eb) =>
+      eb.not(
+        eb.exists(eb.selectFrom('runs').select('id').whereRef('runs.id', '=', 'idempotency_keys.run_id')),
+      ),
     )
     .execute();
 }

@@ -75,6 +75,15 @@ export async function asSystem<T>(db: Database, work: (tx: SystemTx) => Promise<
   return inTransaction(db, BEGIN_AS_SYSTEM, work);
 }
 
+/** A statement that spans users inside a user's transaction, for what must be written together or not at all. */
+export async function asSystemWithin<T>(tx: UserTx, work: (tx: SystemTx) => Promise<T>): Promise<T> {
+  await sql`set local role bellhop_system`.execute(tx);
+  // When it throws the transaction is over, and the role with it.
+  const result = await work(tx as Kysely<Schema>);
+  await sql`set local role bellhop_user`.execute(tx);
+  return result;
+}
+
 /** One connection, one transaction. What `SET LOCAL` set ends with it, also when `work` throws. */
 async function inTransaction<T>(
   db: Database,
