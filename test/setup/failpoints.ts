@@ -65,7 +65,7 @@ function watchDatabase(reach: (point: Failpoint) => void): void {
   const open = new WeakMap<pg.Client, Failpoint>();
   const watched: Query = function (...args) {
     const [first] = args;
-    const text = typeof first === 'string' ? first : String((first as { text?: string } | null)?.text ?? '');
+    const text = typeof first === 'string' ? first : ((first as { text?: string } | null)?.text ?? '');
     const found = STATEMENTS.find(([pattern]) => pattern.test(text))?.[1];
     if (found === 'claim:after') reach('claim:before');
     if (found !== undefined) open.set(this, found);
