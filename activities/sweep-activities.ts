@@ -43,6 +43,8 @@ const UNHEARD_DECISION_MS = 15_000;
 const QUIET_FOR_MS = 10 * 60_000;
 /** Longer than the wait between the first two attempts, so that only deliveries without a workflow are found early on. */
 const STALE_DELIVERY_MS = 10 * 60_000;
+/** The first attempt takes at most 20 s. Whoever was killed before it started the workflow should not cost a user ten minutes. */
+const UNTRIED_DELIVERY_MS = 30_000;
 /** Accounts of open flows are looked up together once an hour: for those who consented when nobody polled. */
 const HOUR_MS = 3_600_000;
 const FLOWS_PER_PAGE = 50;
@@ -207,7 +209,11 @@ async function expireFlows(deps: ActivityDeps): Promise<number> {
 async function restartDeliveries(deps: ActivityDeps): Promise<number> {
   if (deps.settings.webhook === null) return 0;
   const stale = await asSystem(deps.db, (tx) =>
-    listStaleDeliveries(tx, { olderThanMs: STALE_DELIVERY_MS, limit: BATCH }),
+    listStaleDeliveries(tx, {
+      olderThanMs: STALE_DELIVERY_MS,
+      untriedMs: UNTRIED_DELIVERY_MS,
+      limit: BATCH,
+    }),
   );
   for (const { noticeId, userId } of stale) await startDeliveries([noticeId], userId);
   return stale.length;

@@ -151,16 +151,22 @@ export async function listDeliveries(
   }));
 }
 
-/** Pending deliveries that nothing has touched for a while: their workflow may never have started. */
+/**
+ * Pending deliveries that nothing has touched for a while: their workflow may never have started. `untriedMs`: how long that
+ * is for those without any attempt, which a workflow of their own would have made at once.
+ */
 export async function listStaleDeliveries(
   tx: SystemTx,
-  page: { olderThanMs: number; limit: number },
+  page: { olderThanMs: number; untriedMs: number; limit: number },
 ): Promise<readonly { noticeId: string; userId: string }[]> {
   const rows = await tx
     .selectFrom('deliveries')
     .select(['notice_id', 'user_id'])
     .where('status', '=', 'pending')
-    .where('updated_at', '<', sql<Date>`now() - ${page.olderThanMs} * interval '1 millisecond'`)
+    .where(
+      sql<boolean>`updated_at < now()
+        - case when attempts = 0 then ${page.untriedMs}::float8 else ${page.olderThanMs}::float8 end * interval '1 millisecond'`,
+    )
     .orderBy('updated_at')
     .limit(page.limit)
     .execute();

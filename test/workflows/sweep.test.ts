@@ -7,6 +7,7 @@ import { getAttempt, moveAttempt } from '../../db/attempts.ts';
 import { getAudit, openAudit } from '../../db/audits.ts';
 import { listEvents } from '../../db/events.ts';
 import { completeFlow } from '../../db/flows.ts';
+import { addNotice } from '../../db/notices.ts';
 import { requestCancel } from '../../db/runs.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { listToolCalls } from '../../db/transcript.ts';
@@ -227,6 +228,25 @@ describe('a delivery', () => {
     expect((await sweep()).delivered).toBe(1);
     await until('the delivery', async () => receiver.of(userId, 'run.completed').length === 2);
     expect(receiver.of(userId, 'run.completed')[1]?.headers['webhook-id']).toBe(noticeId);
+  });
+
+  test('that nobody has tried is started within a minute, for its maker may have been killed before', async () => {
+    const userId = await newUser();
+    const [key, flowId, runId, app] = [randomUUID(), null, null, null];
+    const notice = { userId, type: 'run.completed' as const, dedupeKey: key, app, flowId, runId, data: {} };
+    const noticeId = await forUser(bellhop.db, userId, (tx) => addNotice(tx, notice, ['webhook']));
+    expect((await sweep()).delivered).toBe(0);
+    const client = new pg.Client({ connectionString: bellhop.databaseUrl });
+    await client.connect();
+    await client.query('set role bellhop_system');
+    await client.query(
+      `update deliveries set updated_at = now() - interval '31 seconds' where notice_id = $1`,
+      [noticeId],
+    );
+    await client.end();
+    expect((await sweep()).delivered).toBe(1);
+    await until('the delivery', async () => receiver.of(userId, 'run.completed').length === 1);
+    expect(receiver.of(userId, 'run.completed')[0]?.headers['webhook-id']).toBe(noticeId);
   });
 });
 
