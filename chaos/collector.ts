@@ -25,7 +25,8 @@ const SETTLE_MS = 8_000;
 
 export type Collector = { readonly stop: () => Promise<void> };
 
-export function startCollector(stage: Stage): Collector {
+/** `standing`: the fault rules that meet every request; they make none odd. */
+export function startCollector(stage: Stage, standing: readonly string[]): Collector {
   const models = openJsonLines(stage.folder, 'model-requests.jsonl');
   const executions = openJsonLines(stage.folder, 'composio-requests.jsonl');
   const seen = { model: 0, composio: 0 };
@@ -45,7 +46,8 @@ export function startCollector(stage: Stage): Collector {
     for (const { at, seq, slug, accountId, status, fault } of page) {
       if (!isLast && Date.now() - Date.parse(at) < SETTLE_MS) return;
       seen.composio = seq;
-      if (fault === null && status === 200) continue;
+      const isFaulty = (fault ?? '').split(',').some((id) => id !== '' && !standing.includes(id));
+      if (!isFaulty && status === 200) continue;
       const line: OddExecution = { at, seq, slug, accountId, status, fault };
       executions.write(line);
     }

@@ -33,6 +33,9 @@ export type LinkFault =
 export const BREAKS = ['EXPIRED', 'FAILED', 'INACTIVE', 'REVOKED', 'provider', 'deleted'] as const;
 export type Break = (typeof BREAKS)[number];
 
+export const KILLED_PARTS = ['worker', 'api', 'temporal', 'postgres'] as const;
+export type KilledPart = (typeof KILLED_PARTS)[number];
+
 /** `pick`, `user` and `app` are shares (0 to 1) of however many there are. */
 export type Fault =
   | {

@@ -75,7 +75,7 @@ const begin: Begin = async (deps, state, fault, n) => {
     case 'freeze':
       return freeze(stage, state, fault);
     case 'deploy': {
-      const worker = pickAlive(stage.workers, fault.pick);
+      const worker = await pickReady(stage.workers, fault.pick);
       return worker?.signal('SIGTERM') === true ? { part: worker.name } : null;
     }
     case 'link': {
@@ -106,22 +106,25 @@ const begin: Begin = async (deps, state, fault, n) => {
   }
 };
 
-function kill(stage: Stage, fault: Fault & { kind: 'kill' }): Begun | null {
+async function kill(stage: Stage, fault: Fault & { kind: 'kill' }): Promise<Begun | null> {
   const { part, pick } = fault;
   if (part === 'temporal') return stage.temporal.signal('SIGKILL') ? { part } : null;
   // What `pg_ctl stop -m immediate` sends: every session is dropped, the next start recovers from the log.
   if (part === 'postgres') return stage.postgres.signal('SIGQUIT') ? { part } : null;
-  const one = pickAlive(part === 'worker' ? stage.workers : stage.apis, pick);
+  const one = await pickReady(part === 'worker' ? stage.workers : stage.apis, pick);
   return one?.signal('SIGKILL') === true ? { part: one.name } : null;
 }
 
-function freeze(stage: Stage, state: State, fault: Fault & { kind: 'freeze' }): Begun | null {
+async function freeze(stage: Stage, state: State, fault: Fault & { kind: 'freeze' }): Promise<Begun | null> {
   // One at a time: with both workers frozen there would only be silence to check.
   if (state.busy.has('freeze')) return null;
-  const worker = pickAlive(stage.workers, fault.pick);
-  const pid = worker?.pid();
-  if (!worker || !worker.signal('SIGSTOP')) return null;
   state.busy.add('freeze');
+  const worker = await pickReady(stage.workers, fault.pick);
+  const pid = worker?.pid();
+  if (!worker || !worker.signal('SIGSTOP')) {
+    state.busy.delete('freeze');
+    return null;
+  }
   const end = (): void => {
     state.busy.delete('freeze');
     // Unless it was killed meanwhile, and another process has its name.
@@ -130,10 +133,20 @@ function freeze(stage: Stage, state: State, fault: Fault & { kind: 'freeze' }): 
   return { part: worker.name, forMs: fault.forMs, end };
 }
 
-/** The picked one, or the next that is alive. */
-function pickAlive(parts: readonly Supervised[], pick: number): Supervised | undefined {
+/** How long a kill waits for a process that has finished starting: killing only what starts would let nothing ever run. */
+const READY_PATIENCE_MS = 4_000;
+
+/** The picked one if it is ready, or the next that is; when none gets ready in time, whatever is alive. */
+async function pickReady(parts: readonly Supervised[], pick: number): Promise<Supervised | undefined> {
   const first = Math.floor(pick * parts.length);
-  return [...parts.slice(first), ...parts.slice(0, first)].find((part) => part.pid() !== null);
+  const inTurn = [...parts.slice(first), ...parts.slice(0, first)];
+  const deadline = Date.now() + READY_PATIENCE_MS;
+  while (Date.now() < deadline) {
+    const ready = inTurn.find((part) => part.isReady());
+    if (ready) return ready;
+    await sleep(50);
+  }
+  return inTurn.find((part) => part.pid() !== null);
 }
 
 async function breakConnection(

@@ -23,7 +23,7 @@ const TAIL_MS = 5_000;
 /** Of every request at Composio, so that requests overlap and kills meet some in the middle. */
 const LATENCY = { type: 'latency', minMs: 5, maxMs: 120 } as const;
 /** After an effect, before its answer: the window in which a kill leaves doubt. */
-const DOUBT = { type: 'latency', minMs: 10, maxMs: 250, afterEffect: true } as const;
+const DOUBT = { type: 'latency', minMs: 10, afterEffect: true } as const;
 
 const say = (line: string): void => console.error(`[chaos] ${line}`);
 
@@ -49,15 +49,17 @@ async function play(options: ChaosOptions, folder: string): Promise<void> {
 
 async function perform(stage: Stage, options: ChaosOptions, log: OperationLog): Promise<void> {
   const { seed, users, lanes, minutes } = options;
-  await stage.composio.addFault({ action: LATENCY, seed });
-  await stage.composio.addFault({ action: DOUBT, match: { route: 'tools.execute' }, seed });
-  const collector = startCollector(stage);
+  const latency = await stage.composio.addFault({ action: LATENCY, seed });
+  const doubt = { ...DOUBT, maxMs: options.doubt };
+  const window = await stage.composio.addFault({ action: doubt, match: { route: 'tools.execute' }, seed });
+  const collector = startCollector(stage, [latency.id, window.id]);
   const workload = await startWorkload(stage, { seed, users, lanes, log });
   log.note({ is: 'stage', what: 'load' });
   const plan = planFaults({
     seed,
     lengthMs: minutes * MINUTE_MS,
     killEveryMs: options.killEvery * 1_000,
+    kills: options.kills,
     disturbEveryMs: options.disturbEvery * 1_000,
   });
   const { users: everybody, api } = workload;

@@ -1,5 +1,7 @@
 /** What `npm run chaos` is asked for. Reads no environment; main.ts does. */
 
+import { KILLED_PARTS, type KilledPart } from './fault.ts';
+
 export type ChaosOptions = {
   readonly seed: number;
   readonly minutes: number;
@@ -10,6 +12,10 @@ export type ChaosOptions = {
   readonly apis: number;
   /** Mean time between two kills, seconds. */
   readonly killEvery: number;
+  /** Which parts are killed. */
+  readonly kills: readonly KilledPart[];
+  /** The longest time between an effect and its answer, milliseconds: the window in which a kill leaves doubt. */
+  readonly doubt: number;
   /** Mean time between two disturbances of other kinds, seconds. */
   readonly disturbEvery: number;
   /** The longest wait for everything to end after the last fault, seconds. */
@@ -35,8 +41,9 @@ const NUMBERS = [
   'kill-every',
   'disturb-every',
   'calm',
+  'doubt',
 ] as const;
-const TEXTS = ['folder', 'report'] as const;
+const TEXTS = ['folder', 'report', 'kills'] as const;
 type NumberName = (typeof NUMBERS)[number];
 type TextName = (typeof TEXTS)[number];
 
@@ -75,10 +82,22 @@ export function parseOptions(args: readonly string[], randomSeed: number): Chaos
     // 720 kills in an hour.
     killEvery: of('kill-every', 5),
     disturbEvery: of('disturb-every', 4),
-    // A notice whose delivery was never started is found by the sweep after ten minutes, which a long run can wait for.
+    // The sweep comes once a minute; a delivery that was refused twice waits for five.
     calm: of('calm', minutes >= 10 ? 1_200 : 300),
+    kills: parseParts(texts.get('kills')),
+    // A real tool takes about that long; the more calls are on their way, the more a kill has to meet.
+    doubt: of('doubt', 1_000),
     folder: texts.get('folder') ?? null,
     report: texts.get('report') ?? null,
     keep,
   };
+}
+
+function parseParts(text: string | undefined): readonly KilledPart[] {
+  if (text === undefined) return KILLED_PARTS;
+  return text.split(',').map((name) => {
+    const part = KILLED_PARTS.find((known) => known === name);
+    if (part === undefined) throw new UsageError(`--kills knows ${KILLED_PARTS.join(', ')}, not ${name}`);
+    return part;
+  });
 }

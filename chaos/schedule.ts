@@ -8,6 +8,7 @@ import {
   BREAKS,
   type Break,
   type Fault,
+  type KilledPart,
   LINKS,
   type LinkFault,
   type LinkName,
@@ -21,7 +22,7 @@ type Weighted<T> = readonly { readonly weight: number; readonly item: T }[];
 const LEAD_MS = 4_000;
 
 /** A server's restart takes seconds in which nothing moves, so servers die less often than processes of ours. */
-const KILLS: Weighted<'worker' | 'api' | 'temporal' | 'postgres'> = [
+const KILLS: Weighted<KilledPart> = [
   { weight: 50, item: 'worker' },
   { weight: 30, item: 'api' },
   { weight: 12, item: 'postgres' },
@@ -41,11 +42,19 @@ export type ScheduleOptions = {
   readonly seed: number;
   readonly lengthMs: number;
   readonly killEveryMs: number;
+  /** Parts that are killed; all of them when not given. */
+  readonly kills?: readonly KilledPart[];
   readonly disturbEveryMs: number;
 };
 
 export function planFaults(options: ScheduleOptions): readonly Planned[] {
-  const { seed, lengthMs, killEveryMs, disturbEveryMs } = options;
+  const { seed, lengthMs, killEveryMs, disturbEveryMs, kills: parts } = options;
+  const killed = KILLS.filter(({ item }) => parts === undefined || parts.includes(item));
+  const drawKill = (random: Random): Fault => ({
+    kind: 'kill',
+    part: random.weighted(killed),
+    pick: random.next(),
+  });
   const kills = spread(createRandom(seed, 'kills'), { lengthMs, everyMs: killEveryMs, draw: drawKill });
   const others = spread(createRandom(seed, 'disturbances'), {
     lengthMs,
@@ -68,10 +77,6 @@ function spread(
     planned.push({ atMs, fault: draw(random) });
   }
   return planned;
-}
-
-function drawKill(random: Random): Fault {
-  return { kind: 'kill', part: random.weighted(KILLS), pick: random.next() };
 }
 
 function drawDisturbance(random: Random): Fault {
