@@ -30,12 +30,54 @@ export function readChatRequest(body: unknown): ChatRequest | RequestProblem {
   if (tools !== undefined && (!Array.isArray(tools) || tools.length === 0)) {
     return { param: 'tools', message: 'tools must be a list that is not empty' };
   }
+  if (Array.isArray(tools) && tools.length > MAX_LIST)
+    return { param: 'tools', message: `array too long: at most ${MAX_LIST} tools` };
+  const odd = messages.findIndex((message) => !isLegalMessage(message));
+  if (odd !== -1)
+    return { param: `messages.[${odd}]`, message: 'the message does not have the shape of its role' };
   const read = messages.map(readMessage);
   const offered = (tools ?? []).map(readTool);
   const badName = offered.find((tool) => !/^[A-Za-z0-9_-]{1,64}$/.test(tool.name));
   if (badName) return { param: 'tools', message: 'a function name does not match ^[a-zA-Z0-9_-]{1,64}$' };
   return (
     findBrokenPairing(read) ?? { model, messages: read, tools: offered, stream: body['stream'] === true }
+  );
+}
+
+/** The real API's limit of `tools` and of the `tool_calls` of one message. */
+const MAX_LIST = 128;
+
+/** The roles there are, and what each must hold; the real API answers 400 to anything else. */
+function isLegalMessage(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { content, tool_calls: calls } = value;
+  const isText = typeof content === 'string' || (Array.isArray(content) && content.length > 0);
+  switch (value['role']) {
+    case 'system':
+    case 'developer':
+    case 'user':
+      return isText;
+    case 'tool':
+      return isText && typeof value['tool_call_id'] === 'string' && value['tool_call_id'] !== '';
+    case 'assistant':
+      if (calls === undefined) return isText;
+      return (isText || content === null || content === undefined) && areLegalCalls(calls);
+    default:
+      return false;
+  }
+}
+
+function areLegalCalls(calls: unknown): boolean {
+  return (
+    Array.isArray(calls) &&
+    calls.length > 0 &&
+    calls.length <= MAX_LIST &&
+    calls.every((call: unknown) => {
+      if (!isObject(call) || call['type'] !== 'function' || !isObject(call['function'])) return false;
+      const { name, arguments: text } = call['function'];
+      const isNamed = typeof name === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(name);
+      return isNamed && typeof text === 'string' && typeof call['id'] === 'string' && call['id'] !== '';
+    })
   );
 }
 
