@@ -12,6 +12,7 @@ import { forUser } from '../../db/scope.ts';
 import { AUDIT_CONNECTIONS, DELIVER_NOTICE, SWEEP } from '../../workflows/messages.ts';
 import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createConnect } from '../setup/connect.ts';
+import { approve, resolve } from '../setup/decide.ts';
 import { type Receiver, startReceiver } from '../setup/receiver.ts';
 import { until } from '../setup/until.ts';
 import { readHistory, saveHistory } from './replay.ts';
@@ -23,7 +24,7 @@ let connect: ReturnType<typeof createConnect>;
 beforeAll(async () => {
   if (!isRecording) return;
   receiver = await startReceiver();
-  bellhop = await startTestBellhop({ settings: { webhook: { url: receiver.url, secret: 'a secret of the integrator' } } });
+  bellhop = await startTestBellhop({ settings: { userRuns: 1, webhook: { url: receiver.url, secret: 'a secret of the integrator' } } });
   connect = createConnect(bellhop);
 });
 afterAll(async () => {
@@ -109,6 +110,41 @@ test.runIf(isRecording)('agentRun', async () => {
   const short = await connect.open(nobody, { app: 'gmail', timeoutMs: 500 });
   await resultOf(`connect-${short.id}`);
   await record('connect-account-expires', `connect-${short.id}`);
+}, 60_000);
+
+test.runIf(isRecording)('agentRun with people', async () => {
+  const userId = await newUser('decided');
+  await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+  const task = scripted([{ toolCalls: [send('a')] }, { content: 'Done.' }]);
+  const callId = 'call_1_0';
+
+  const asked = await bellhop.start({ userId, task, tools, requireApproval: 'writes' });
+  await bellhop.until(asked, (run) => run.status === 'waiting_for_approval');
+  await record('agent-run-waits-for-an-approval', `run-${asked}`);
+  await approve(bellhop, { userId, runId: asked, callId });
+  await resultOf(`run-${asked}`);
+  await record('agent-run-completes-after-an-approval', `run-${asked}`);
+
+  const match = { route: 'tools.execute', userId };
+  const doubtful = { type: 'status', status: 500, afterEffect: true } as const;
+  await bellhop.sandbox.addFault({ match, action: doubtful, times: 1 });
+  const unknown = await bellhop.start({ userId, task, tools, onUnknownOutcome: 'wait' });
+  await bellhop.until(unknown, (run) => run.status === 'waiting_for_resolution');
+  await record('agent-run-waits-for-a-resolution', `run-${unknown}`);
+  await resolve(bellhop, { userId, runId: unknown, callId }, 'done');
+  await resultOf(`run-${unknown}`);
+  await record('agent-run-completes-after-a-resolution', `run-${unknown}`);
+
+  await bellhop.sandbox.addFault({ match, action: { type: 'hold', barrier: 'line' } });
+  const first = await bellhop.start({ userId, task, tools });
+  await bellhop.sandbox.waitForBarrier('line', 1);
+  const next = await bellhop.start({ userId, task, tools });
+  await bellhop.until(next, (run) => run.startedAt !== null);
+  await record('agent-run-waits-in-line', `run-${next}`);
+  await bellhop.sandbox.releaseBarrier('line');
+  await resultOf(`run-${first}`);
+  await resultOf(`run-${next}`);
+  await record('agent-run-completes-after-the-line', `run-${next}`);
 }, 60_000);
 
 test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () => {

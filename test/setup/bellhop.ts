@@ -36,6 +36,7 @@ export type NewTestRun = {
   readonly connectTimeoutMs?: number;
   readonly limits?: Partial<RunLimits>;
   readonly requireApproval?: ApprovalRequirement;
+  readonly onUnknownOutcome?: 'continue' | 'wait';
   readonly threadId?: string;
   readonly instructions?: string;
 };
@@ -227,7 +228,7 @@ async function accept(db: Database, settings: ActivitySettings, run: NewTestRun)
       onMissingConnection: run.onMissingConnection ?? 'wait',
       connectTimeoutMs: run.connectTimeoutMs ?? settings.connectTimeoutMs,
       approvals: { require: run.requireApproval ?? 'none', timeoutMs: 86_400_000 },
-      onUnknownOutcome: 'continue',
+      onUnknownOutcome: run.onUnknownOutcome ?? 'continue',
       limits: { ...DEFAULT_LIMITS, ...run.limits },
       metadata: {},
     }),

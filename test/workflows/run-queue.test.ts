@@ -2,11 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decideApproval, getApproval } from '../../db/approvals.ts';
-import { lockRun, refreshRunStatus } from '../../db/runs.ts';
-import { asSystem, forUser } from '../../db/scope.ts';
-import { callDecidedSignal, runAdmittedSignal, runWorkflowId, SWEEP } from '../../workflows/messages.ts';
+import { asSystem } from '../../db/scope.ts';
+import { runAdmittedSignal, runWorkflowId, SWEEP } from '../../workflows/messages.ts';
 import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
+import { approve } from '../setup/decide.ts';
 import { until } from '../setup/until.ts';
 
 const PLACES = 3;
@@ -36,19 +35,6 @@ async function holdCalls(userId: string, times: number): Promise<string> {
 }
 const start = (userId: string, more: { requireApproval?: readonly string[] } = {}) =>
   bellhop.start({ userId, task, tools: [READ.name], ...more });
-/** What the API does with an approval. */
-async function approve(userId: string, runId: string): Promise<void> {
-  const key = { runId, callId: 'call_1_0' };
-  await forUser(bellhop.db, userId, async (tx) => {
-    await lockRun(tx, runId);
-    const found = await getApproval(tx, key);
-    const { round = 0, digest = '' } = found?.approval ?? {};
-    const decision = { status: 'approved' as const, digest, approver: 'dana', reason: null };
-    expect(await decideApproval(tx, { ...key, round }, decision)).toBe(true);
-    await refreshRunStatus(tx, runId);
-  });
-  await bellhop.client.workflow.getHandle(runWorkflowId(runId)).signal(callDecidedSignal, key);
-}
 const inLine = async (userId: string): Promise<number> => {
   const { rows } = await asSystem(bellhop.db, (tx) =>
     sql<{ n: number }>`select count(*)::int as n from runs
@@ -91,8 +77,9 @@ test('who came first goes first', async () => {
   await bellhop.sandbox.releaseBarrier(barrier);
   const runs = await Promise.all(waiting.map((runId) => bellhop.ended(runId)));
   const admitted = runs.map((run) => run.admittedAt?.getTime() ?? 0);
-  expect(admitted).toEqual([...admitted].sort((a, b) => a - b));
   expect(Math.min(...admitted)).toBeGreaterThan(0);
+  // Three places became free at once: who was fourth got one after the three before it.
+  expect(admitted[PLACES]).toBe(Math.max(...admitted));
 });
 
 test('a run that waits for a person leaves its place, and does not wait in line when it comes back', async () => {
@@ -105,7 +92,7 @@ test('a run that waits for a person leaves its place, and does not wait in line 
   const next = await Promise.all(Array.from({ length: PLACES }, () => start(userId)));
   await bellhop.sandbox.waitForBarrier(barrier, PLACES);
   expect(await inLine(userId)).toBe(0);
-  for (const runId of parked) await approve(userId, runId);
+  for (const runId of parked) await approve(bellhop, { userId, runId, callId: 'call_1_0' });
   await bellhop.sandbox.waitForBarrier(barrier, 2 * PLACES);
   await bellhop.sandbox.releaseBarrier(barrier);
   for (const runId of [...parked, ...next]) expect((await bellhop.ended(runId)).status).toBe('completed');
