@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { ComposioPort } from '../composio/port.ts';
 import type { Config } from '../config/load-config.ts';
 import type { Database } from '../db/pool.ts';
+import type { CallerLimits } from './admit.ts';
 import type { Authenticate } from './auth.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -20,6 +21,7 @@ export type ApiDeps = {
   readonly runWatch: RunWatch;
   readonly eventStreams: EventStreams;
   readonly authenticate: Authenticate;
+  readonly limits: CallerLimits;
   readonly readiness: Readiness;
   readonly metrics: HttpMetrics;
   readonly logger: Logger;

@@ -6,6 +6,8 @@ import { loadTemporalConfig } from '../config/temporal.ts';
 import { createDatabase } from '../db/pool.ts';
 import { createApp } from './app.ts';
 import { createAuthenticate } from './auth.ts';
+import { createCallerLimits } from './caller-limits.ts';
+import { createComposioBudget } from './composio-budget.ts';
 import { createLogger } from './logger.ts';
 import { createHttpMetrics } from './metrics.ts';
 import { observeComposio } from './observed-composio.ts';
@@ -21,7 +23,14 @@ async function main(): Promise<void> {
   const logger = createLogger({ level: log.level, name: 'bellhop-api' });
   const onIdleError = (err: Error): void => logger.warn({ err }, 'an idle database connection broke');
   const db = createDatabase({ url: config.database.url, name: 'bellhop-api', onIdleError });
-  const composio = observeComposio(createComposio(config.composio));
+  const budget = createComposioBudget(db, {
+    requestsPerMinute: config.composio.requestsPerMinute,
+    listenUrl: config.database.directUrl,
+    name: 'bellhop-api-budget',
+    onListenerLost: (err) => logger.warn({ err }, 'pauses that Composio asks for are heard late'),
+  });
+  // Whatever the API asks, a person waits for it.
+  const composio = observeComposio(createComposio({ ...config.composio, budget }).withClass('flows'));
   const temporalClient = createTemporalClient(loadTemporalConfig(process.env));
   const temporal = temporalClient.client;
   const readiness = createReadiness(createProbes({ db, temporal, composio }));
@@ -30,7 +39,8 @@ async function main(): Promise<void> {
   const observers = createRunObservers({ db, listenUrl: config.database.directUrl, logger, registry });
   const authenticate = createAuthenticate({ bootstrapKey: config.bellhopKey });
   const { taskQueue } = config.temporal;
-  const tools = { db, composio, temporal, ...observers, readiness, metrics, logger, authenticate };
+  const limits = createCallerLimits(db, { requestsPerMinute: http.requestsPerMinute, logger });
+  const tools = { db, composio, temporal, ...observers, readiness, metrics, logger, authenticate, limits };
   const server = await startServer(createApp({ publicUrl, connect, taskQueue, ...tools }), http.port);
   const metricsServer = http.metricsPort === null ? null : await serveMetrics(metrics, http.metricsPort);
   const metricsPort = metricsServer?.port;
@@ -43,6 +53,7 @@ async function main(): Promise<void> {
     await server.close();
     await metricsServer?.close();
     await temporalClient.close();
+    await budget.close();
     await db.destroy();
   });
 }

@@ -4,7 +4,8 @@
  */
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { forbidden, hasScope, unauthorized } from './auth.ts';
+import { admit } from './admit.ts';
+import { forbidden, hasScope } from './auth.ts';
 import type { AnyAnswer, Route, RouteRequest } from './define-route.ts';
 import type { ApiDeps } from './deps.ts';
 import { readJsonBody } from './json-body.ts';
@@ -68,12 +69,12 @@ function createHandler(route: Route, deps: ApiDeps): RequestHandler {
 type AnyRequest = RouteRequest<unknown, unknown, unknown, unknown, null>;
 
 async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Response): Promise<AnyRequest> {
-  const principal =
-    route.scope === null ? null : await deps.authenticate(req.headersDistinct['authorization']);
-  if (route.scope !== null) {
-    if (!principal) throw unauthorized();
-    if (!hasScope(principal, route.scope)) throw forbidden(route.scope);
-  }
+  const caller = {
+    authorization: req.headersDistinct['authorization'],
+    address: req.socket.remoteAddress ?? '',
+  };
+  const principal = route.scope === null ? null : await admit(deps, caller);
+  if (principal && route.scope !== null && !hasScope(principal, route.scope)) throw forbidden(route.scope);
   const gone = new AbortController();
   res.once('close', () => gone.abort());
   const headers = route.headers ? pickHeaders(route.headers, req.headersDistinct) : {};

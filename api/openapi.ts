@@ -118,13 +118,21 @@ export function problemsOf(route: Route): readonly ProblemCode[] {
   return [
     'invalid_request',
     ...WIRE_PROBLEMS,
-    ...(route.scope === null ? [] : (['unauthorized', 'forbidden'] as const)),
+    ...(route.scope === null ? [] : (['unauthorized', 'forbidden', 'too_many_requests'] as const)),
     ...(writes ? (['body_too_large', 'unsupported_media_type'] as const) : []),
     ...(route.problems ?? []),
     'internal',
     'unavailable',
   ];
 }
+
+const LIMIT_HEADERS = Object.fromEntries(
+  Object.entries({
+    'Retry-After': 'Seconds.',
+    RateLimit: 'Which limit, and when there is room again.',
+    'RateLimit-Policy': 'That limit: `q` requests in `w` seconds.',
+  }).map(([name, description]) => [name, { description, schema: { type: 'string' as const } }]),
+);
 
 function toProblemResponses(route: Route): ZodOpenApiResponsesObject {
   const byStatus = Map.groupBy(problemsOf(route), (code) => PROBLEMS[code].status);
@@ -135,6 +143,7 @@ function toProblemResponses(route: Route): ZodOpenApiResponsesObject {
         String(status),
         {
           description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
+          ...(status === 429 ? { headers: LIMIT_HEADERS } : {}),
           content: { 'application/problem+json': { schema: problemSchema } },
         },
       ]),

@@ -26,6 +26,7 @@ export const PROBLEMS = {
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another body' },
   return_url_not_allowed: { status: 422, title: 'The return URL is not one of BELLHOP_RETURN_URLS' },
   tool_unknown: { status: 422, title: 'Composio knows no such tool' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
   too_many_attempts: { status: 429, title: 'Too many attempts are open for this link' },
   headers_too_large: { status: 431, title: 'The request line and headers are too large' },
   internal: { status: 500, title: 'Something went wrong here' },

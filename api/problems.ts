@@ -51,7 +51,11 @@ function fromComposio(failure: ComposioFailure): ApiProblem {
   if (code !== 'unavailable') return new ApiProblem(code, { cause: failure });
   const waitS =
     failure.retryAfterMs === null ? RETRY_AFTER_S : Math.max(1, Math.ceil(failure.retryAfterMs / 1_000));
-  return unavailable('Composio does not answer.', failure, waitS);
+  const detail =
+    failure.kind === 'rate_limited'
+      ? "Composio's request limit is reached for now."
+      : 'Composio does not answer.';
+  return unavailable(detail, failure, waitS);
 }
 
 /** Socket errors, and PostgreSQL's classes 08 (connection), 53 (resources) and 57P (shutdown). */

@@ -8,7 +8,13 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 /** Durations are milliseconds. A text that this process does not need and that is not set is empty; what is optional is null. */
 export type Config = {
-  readonly http: { readonly port: number; readonly publicUrl: string; readonly metricsPort: number | null };
+  readonly http: {
+    readonly port: number;
+    readonly publicUrl: string;
+    readonly metricsPort: number | null;
+    /** Of one API key; 0: no limit. */
+    readonly requestsPerMinute: number;
+  };
   readonly worker: {
     readonly metricsPort: number | null;
     readonly workflowBundlePath: string | null;
@@ -103,6 +109,7 @@ function toConfig(env: Environment): Config {
       port: env.PORT,
       publicUrl: env.PUBLIC_URL ?? `http://localhost:${env.PORT}`,
       metricsPort: env.METRICS_PORT ?? null,
+      requestsPerMinute: env.API_REQUESTS_PER_MINUTE,
     },
     worker: {
       metricsPort: env.WORKER_METRICS_PORT ?? null,

@@ -36,6 +36,8 @@ export const variables = {
   OPENAI_MODEL: z.string().max(200).default('gpt-5-mini'),
 
   BELLHOP_API_KEY: value.apiKey().optional(),
+  // Of one API key, all replicas together, and so many at once. More than a busy backend makes; a loop that forgot to wait is slowed.
+  API_REQUESTS_PER_MINUTE: value.wholeNumber().default(20_000),
 
   BELLHOP_WEBHOOK_URL: value.url('http:', 'https:').optional(),
   BELLHOP_WEBHOOK_SECRET: value.webhookSecret().optional(),

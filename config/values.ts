@@ -17,6 +17,13 @@ export const positiveInteger = () =>
     .regex(/^[1-9]\d{0,8}$/, 'must be a positive whole number')
     .transform(Number);
 
+/** 0 switches off. */
+export const wholeNumber = () =>
+  z
+    .string()
+    .regex(/^(0|[1-9]\d{0,8})$/, 'must be 0 or a positive whole number')
+    .transform(Number);
+
 /** Milliseconds of `500ms`, `15s`, `30m`, `24h`, `7d`. */
 export const duration = () =>
   z.string().transform((text, context) => {

@@ -17,7 +17,12 @@ function problemsOf(load: () => unknown): readonly string[] {
 describe('loadConfig', () => {
   it('fills every default of the contract when only the needed variables are set', () => {
     const config = loadConfig(API, 'api');
-    expect(config.http).toEqual({ port: 8080, publicUrl: 'http://localhost:8080', metricsPort: null });
+    expect(config.http).toEqual({
+      port: 8080,
+      publicUrl: 'http://localhost:8080',
+      metricsPort: null,
+      requestsPerMinute: 20_000,
+    });
     expect(config.temporal.taskQueue).toBe('bellhop');
     expect(config.composio.requestsPerMinute).toBe(2000);
     expect(config.composio.sdk).toBe('composio-core');
@@ -120,6 +125,7 @@ describe('loadConfig', () => {
     ['LOG_LEVEL', 'loud'],
     ['DATABASE_URL', 'mysql://localhost/b'],
     ['COMPOSIO_REQUESTS_PER_MINUTE', '0'],
+    ['API_REQUESTS_PER_MINUTE', '-1'],
     ['COMPOSIO_AUTH_CONFIGS', 'slack'],
     ['COMPOSIO_AUTH_CONFIGS', 'slack=a,slack=b'],
     ['COMPOSIO_SDK', '@composio/core'],

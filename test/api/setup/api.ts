@@ -7,6 +7,7 @@ import { Writable } from 'node:stream';
 import type { ActivitySettings } from '../../../activities/deps.ts';
 import { createApp } from '../../../api/app.ts';
 import { createAuthenticate } from '../../../api/auth.ts';
+import { createCallerLimits } from '../../../api/caller-limits.ts';
 import type { ApiDeps } from '../../../api/deps.ts';
 import { createLogger } from '../../../api/logger.ts';
 import { createHttpMetrics } from '../../../api/metrics.ts';
@@ -62,6 +63,8 @@ export type ApiOptions = {
   readonly publicUrl?: string;
   readonly temporalAddress?: string;
   readonly deps?: Partial<ApiDeps>;
+  /** Of one API key; far more than any test makes. 0: no limit. */
+  readonly requestsPerMinute?: number;
   readonly observers?: Partial<Pick<RunObserversOptions, 'listenUrl' | 'streams'>>;
 };
 
@@ -115,6 +118,10 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     metrics,
     logger,
     authenticate: createAuthenticate({ bootstrapKey: KEY }),
+    limits: createCallerLimits(bellhop.db, {
+      requestsPerMinute: options.requestsPerMinute ?? 10_000_000,
+      logger,
+    }),
     ...options.deps,
   });
   const document = JSON.parse((await send(url, 'GET', '/openapi.json', {})).text) as Document;
