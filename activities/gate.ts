@@ -3,12 +3,11 @@
  * missing. Registration and the run's status are one transaction, so that a flow cannot complete unheard.
  */
 import type { ComposioPort } from '../composio/port.ts';
-import { loadAccountKnowledge, forgetMissingConnections, recordConnections } from '../db/connections.ts';
+import { forgetMissingConnections, recordConnections } from '../db/connections.ts';
 import { closeEpisodes, openEpisode } from '../db/episodes.ts';
 import { type Flow, openFlow } from '../db/flows.ts';
 import { addNotice } from '../db/notices.ts';
-import type { Database } from '../db/pool.ts';
-import { type UserTx, forUser } from '../db/scope.ts';
+import type { UserTx } from '../db/scope.ts';
 import {
   type AccountKnowledge,
   type ConnectedAccount,
@@ -27,32 +26,36 @@ export type MissingApp = AppName & {
   readonly refusedAccountId?: string | null;
 };
 
-/** Reads and resolves, app by app. One Composio request (a page at a time). */
-export async function resolveApps(
-  deps: { db: Database; composio: ComposioPort },
+/** A user's accounts of some apps as Composio shows them now, and which of them may act. */
+export type SeenAccounts = {
+  readonly apps: readonly string[];
+  readonly accounts: readonly ConnectedAccount[];
+  readonly resolutions: ReadonlyMap<string, Resolution>;
+};
+
+/** Reads and resolves, app by app. One Composio request (a page at a time). Records nothing. */
+export async function seeAccounts(
+  deps: { composio: ComposioPort },
   userId: string,
   apps: readonly string[],
-  signal?: AbortSignal,
-): Promise<ReadonlyMap<string, Resolution>> {
-  if (apps.length === 0) return new Map();
+  { knowledge, signal }: { knowledge: (app: string) => AccountKnowledge; signal: AbortSignal },
+): Promise<SeenAccounts> {
+  if (apps.length === 0) return { apps, accounts: [], resolutions: new Map() };
   const entityId = toEntityId(userId);
-  const accounts = await deps.composio.forEntity(entityId).connections(apps, signal ? { signal } : {});
-  return forUser(deps.db, userId, async (tx) => {
-    const knowledge = await loadAccountKnowledge(tx, userId, apps);
-    const mine = accounts.filter((account) => account.entityId === entityId && apps.includes(account.app));
-    await recordConnections(tx, userId, mine);
-    await forgetMissingConnections(tx, userId, { apps, accountIds: mine.map((account) => account.id) });
-    const resolutions = new Map(
-      apps.map(
-        (app) => [app, resolveAccount(accounts, { entityId, app, knowledge: knowledge(app) })] as const,
-      ),
-    );
-    const working = [...resolutions].flatMap(([app, resolution]) =>
-      resolution.kind === 'ready' ? [app] : [],
-    );
-    await closeEpisodes(tx, userId, working);
-    return resolutions;
-  });
+  const listed = await deps.composio.forEntity(entityId).connections(apps, { signal });
+  const accounts = listed.filter((account) => account.entityId === entityId && apps.includes(account.app));
+  const resolve = (app: string) => resolveAccount(listed, { entityId, app, knowledge: knowledge(app) });
+  return { apps, accounts, resolutions: new Map(apps.map((app) => [app, resolve(app)] as const)) };
+}
+
+/** Records what was seen. */
+export async function recordSeen(tx: UserTx, userId: string, seen: SeenAccounts): Promise<void> {
+  if (seen.apps.length === 0) return;
+  const accountIds = seen.accounts.map((account) => account.id);
+  await recordConnections(tx, userId, seen.accounts);
+  await forgetMissingConnections(tx, userId, { apps: seen.apps, accountIds });
+  const working = seen.apps.filter((app) => seen.resolutions.get(app)?.kind === 'ready');
+  await closeEpisodes(tx, userId, working);
 }
 
 /** The same without recording, for the one app of a tool call: the hot path reads only. */

@@ -1,10 +1,12 @@
 /** The two ends of a run: `beginRun` checks the connections that its tools need, `endRun` closes what did not complete. */
 import { Context } from '@temporalio/activity';
+import { beginRunAtOnce } from '../db/begin-run.ts';
 import { type NewRunEvent, appendEvents } from '../db/events.ts';
+import { loadRunForGate } from '../db/load-run-for-gate.ts';
 import { addNotice } from '../db/notices.ts';
 import { type Run, finishRun, getRun, lockRun, markRunStarted, setRunStatus } from '../db/runs.ts';
 import { admitRun, leaveLine } from '../db/run-queue.ts';
-import { type UserTx, forUser } from '../db/scope.ts';
+import { type UserTx, forUser, forUserInTurn, forUserOnce } from '../db/scope.ts';
 import { addWaiter, listWaiting, settleWaiters } from '../db/waiters.ts';
 import { gateMessage } from '../domain/gate.ts';
 import type { RunErrorCode, RunStatus } from '../domain/statuses.ts';
@@ -14,7 +16,15 @@ import type { ConnectionCheck, WaitingApp } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { endRunOnce } from './end-run.ts';
 import { goneFailure } from './failures.ts';
-import { type AppName, type MissingApp, missingOf, openFlowsFor, resolveApps } from './gate.ts';
+import {
+  type AppName,
+  type MissingApp,
+  missingOf,
+  openFlowsFor,
+  recordSeen,
+  type SeenAccounts,
+  seeAccounts,
+} from './gate.ts';
 import { channelsOf, noticeOfEnd } from './run-notices.ts';
 import { running } from './running.ts';
 import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
@@ -38,8 +48,9 @@ export function createRunActivities(deps: ActivityDeps) {
     /** Safe to call again: after a wake-up the workflow calls it to see whether the run may go on. */
     async beginRun(key: RunKey): Promise<BeginResult> {
       return running(async () => {
-        const run = await forUser(deps.db, key.userId, (tx) => getRun(tx, key.runId));
-        if (!run) throw goneFailure('run');
+        const loaded = await forUserOnce(deps.db, key.userId, loadRunForGate(key.runId));
+        if (!loaded) throw goneFailure('run');
+        const { run, knowledge } = loaded;
         const view = { connectTimeoutMs: run.connectTimeoutMs, limits: run.limits, isQueued: false };
         if (isEndedRunStatus(run.status)) return { status: run.status, waitingFor: [], ...view };
         if (run.cancelRequestedAt !== null) {
@@ -58,14 +69,17 @@ export function createRunActivities(deps: ActivityDeps) {
           return { status, waitingFor: [], ...view };
         }
         const apps = appsOf(tools);
-        const resolutions = await resolveApps(
-          deps,
-          run.userId,
-          apps.map(({ app }) => app),
-          signal,
-        );
-        const missing = missingOf(apps, resolutions);
-        const gate = await forUser(deps.db, run.userId, (tx) => passGate(deps, tx, run, { apps, missing }));
+        const slugs = apps.map(({ app }) => app);
+        const seen = await seeAccounts(deps, run.userId, slugs, { knowledge, signal });
+        const missing = missingOf(apps, seen.resolutions);
+        if (missing.length === 0 && run.startedAt === null) {
+          const begun = await beginAtOnce(deps, run, seen);
+          if (begun) return { ...view, status: 'running', waitingFor: [], isQueued: !begun.isAdmitted };
+        }
+        const gate = await forUser(deps.db, run.userId, async (tx) => {
+          await recordSeen(tx, run.userId, seen);
+          return passGate(deps, tx, run, { apps, missing });
+        });
         for (const flow of gate.flows) await startFlowWorkflow(flow);
         if (deps.settings.webhook !== null) await startDeliveries(gate.noticeIds, run.userId);
         return { ...view, status: gate.status, waitingFor: gate.waitingFor, isQueued: gate.isQueued };
@@ -93,6 +107,15 @@ export function createRunActivities(deps: ActivityDeps) {
       });
     },
   };
+}
+
+async function beginAtOnce(
+  deps: ActivityDeps,
+  run: Run,
+  { apps, accounts }: SeenAccounts,
+): Promise<{ isAdmitted: boolean } | null> {
+  const begin = { runId: run.id, userId: run.userId, apps, accounts, userRuns: deps.settings.userRuns };
+  return forUserInTurn(deps.db, run.userId, 'admit', beginRunAtOnce(begin));
 }
 
 /** The apps that these tools need an account of, by slug. */

@@ -4,6 +4,7 @@ import type { AccountKnowledge, ConnectedAccount } from '../domain/gate.ts';
 import { storableText } from '../domain/json.ts';
 import type { ConnectionStatus } from '../domain/statuses.ts';
 import type { AnyTx, UserTx } from './scope.ts';
+import { runStatement } from './statement.ts';
 
 export type StoredConnection = {
   readonly accountId: string;
@@ -95,32 +96,29 @@ export async function deleteStoredConnection(tx: UserTx, userId: string, account
     .execute();
 }
 
-/** What the gate must know beyond Composio's list (see domain/gate.ts), per app. One statement. */
-export async function loadAccountKnowledge(
-  tx: AnyTx,
-  userId: string,
-  apps: readonly string[] | null,
-): Promise<(app: string) => AccountKnowledge> {
-  const { rows } = await sql<{
-    app: string;
-    account_id: string;
-    what: 'unaccepted' | 'refused' | 'verified';
-  }>`
-    select app, account_id, 'unaccepted' as what, null::timestamptz as verified_at from connection_attempts
-    where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
-      and account_id is not null and status <> 'accepted'
-      -- An account that was deleted at Composio is not listed again; a list that was read before it was may still be in use.
-      and (cleaned_at is null or cleaned_at > now() - interval '1 hour')
-    union all
-    select app, refused_account_id, 'refused', null from connection_flows
-    where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
-      and status = 'open' and refused_account_id is not null
-    union all
-    select app, account_id, 'verified', verified_at from connections
-    where user_id = ${userId} and (${apps as string[] | null}::text[] is null or app = any(${apps as string[] | null}::text[]))
-      and verified_at is not null
-    order by verified_at desc nulls last
-  `.execute(tx);
+/** Rows `app, account_id, what` of one user, of these apps or (null) of all: what Composio's list does not say. */
+export const accountKnowledgeQuery = (userId: string, apps: string): string => `
+  select app, account_id, 'unaccepted' as what, null::timestamptz as verified_at from connection_attempts
+  where user_id = ${userId} and (${apps} is null or app = any(${apps}))
+    and account_id is not null and status <> 'accepted'
+    -- An account that was deleted at Composio is not listed again; a list that was read before it was may still be in use.
+    and (cleaned_at is null or cleaned_at > now() - interval '1 hour')
+  union all
+  select app, refused_account_id, 'refused', null from connection_flows
+  where user_id = ${userId} and (${apps} is null or app = any(${apps}))
+    and status = 'open' and refused_account_id is not null
+  union all
+  select app, account_id, 'verified', verified_at from connections
+  where user_id = ${userId} and (${apps} is null or app = any(${apps})) and verified_at is not null
+  order by verified_at desc nulls last`;
+
+export type KnowledgeRow = {
+  readonly app: string;
+  readonly account_id: string;
+  readonly what: 'unaccepted' | 'refused' | 'verified';
+};
+
+export function toAccountKnowledge(rows: readonly KnowledgeRow[]): (app: string) => AccountKnowledge {
   return (app) => {
     const those = (what: string) =>
       rows.filter((row) => row.what === what && row.app === app).map((row) => row.account_id);
@@ -130,6 +128,21 @@ export async function loadAccountKnowledge(
       lastVerified: those('verified')[0] ?? null,
     };
   };
+}
+
+const LOAD_KNOWLEDGE = accountKnowledgeQuery('$1::text', '$2::text[]');
+
+/** What the gate must know beyond Composio's list (see domain/gate.ts), per app. One statement. */
+export async function loadAccountKnowledge(
+  tx: AnyTx,
+  userId: string,
+  apps: readonly string[] | null,
+): Promise<(app: string) => AccountKnowledge> {
+  return runStatement(tx, {
+    text: LOAD_KNOWLEDGE,
+    values: [userId, apps],
+    read: (rows) => toAccountKnowledge(rows as readonly KnowledgeRow[]),
+  });
 }
 
 /**

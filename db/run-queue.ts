@@ -3,7 +3,7 @@
  * from such a wait does not queue again, so that nobody who has connected or approved waits a second time.
  */
 import { sql } from 'kysely';
-import type { SystemTx, UserTx } from './scope.ts';
+import { type SystemTx, type UserTx, userLock } from './scope.ts';
 
 /** At work: admitted, not ended, waiting for nobody. */
 const AT_WORK = sql<boolean>`(o.admitted_at is not null and o.status = 'running')`;
@@ -17,7 +17,7 @@ export async function admitRun(
   run: { readonly id: string; readonly userId: string },
   limit: number,
 ): Promise<boolean> {
-  await sql`select pg_advisory_xact_lock(hashtextextended('bellhop.admit.' || ${run.userId}, 0))`.execute(tx);
+  await sql.raw(userLock(run.userId, 'admit')).execute(tx);
   const { rows } = await sql<{ is_admitted: boolean }>`
     update runs r set
       admitted_at = case when line.ahead < ${limit}::int then clock_timestamp() end,

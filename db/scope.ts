@@ -28,6 +28,25 @@ export async function forUserOnce<T>(db: Database, userId: string, statement: St
   return inOneTrip(db, beginAs(userId), statement);
 }
 
+/**
+ * `forUserOnce`, one after the other for each user and purpose: what the statement counts cannot change under it, for the
+ * lock is taken before the statement's snapshot.
+ */
+export async function forUserInTurn<T>(
+  db: Database,
+  userId: string,
+  purpose: 'admit',
+  statement: Statement<T>,
+): Promise<T> {
+  return inOneTrip(db, `${beginAs(userId)}; ${userLock(userId, purpose)}`, statement);
+}
+
+/** Held until the transaction ends. Inlined as the user id is in `beginAs`. */
+export function userLock(userId: string, purpose: 'admit'): string {
+  if (!isUserId(userId)) throw new RangeError('a user lock needs a user id');
+  return `select pg_advisory_xact_lock(hashtextextended('bellhop.${purpose}.${userId}', 0))`;
+}
+
 /** `asSystem` for a single statement, in the same way. */
 export async function asSystemOnce<T>(db: Database, statement: Statement<T>): Promise<T> {
   return inOneTrip(db, BEGIN_AS_SYSTEM, statement);
