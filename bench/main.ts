@@ -1,9 +1,17 @@
 /** `npm run bench -- <name>`: measures, prints ratios of one run, and what was measured. Never a timed test. */
+import { runBudget } from './budget.ts';
+import { runEvents } from './events.ts';
 import { runHistory } from './history.ts';
+import { runNotify } from './notify.ts';
 import { runOverhead } from './overhead.ts';
+import { runRecovery } from './recovery.ts';
 import { runStart } from './start.ts';
 
 const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promise<void>; what: string }>> = {
+  budget: {
+    run: runBudget,
+    what: 'the budget of Composio requests: statements and CPU a request, with and without it',
+  },
   overhead: {
     run: runOverhead,
     what: 'a run of 5 tool calls against a bare Temporal workflow with the same HTTP calls and commits',
@@ -12,6 +20,15 @@ const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promi
     run: runHistory,
     what: 'history events and bytes per turn, 5 to 80 turns and with parallel calls',
   },
+  recovery: {
+    run: runRecovery,
+    what: 'SIGKILL of one of two workers: how long its runs stand still, and what the heartbeats for it cost',
+  },
+  events: {
+    run: runEvents,
+    what: '200 readers of one run: from commit to receipt, with LISTEN and by the poll alone',
+  },
+  notify: { run: runNotify, what: 'what NOTIFY costs writers: commits per second, watched and unwatched' },
   start: { run: runStart, what: '`npm start` to ready, cold (no data) and warm' },
 };
 
