@@ -258,7 +258,14 @@ const goodCallbacks = fc
 // Named more than once is drawn more often: without clicks and decisions there is nothing to attack.
 const commands = fc.commands(
   [
-    ...[go, go, decide, decide, decide, callbacks, callbacks, goodCallbacks],
+    go,
+    go,
+    decide,
+    decide,
+    decide,
+    callbacks,
+    callbacks,
+    goodCallbacks,
     nth.map((click) => new RunOut(click)),
     fc.constant(new Hint()),
   ],
