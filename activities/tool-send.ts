@@ -19,7 +19,7 @@ import { StaleClaimError, SupersededCallError } from './tool-claim.ts';
 import { parkForConnection } from './tool-park.ts';
 import { type Outcome, settle } from './tool-settle.ts';
 import { judgeAnswer, judgeFailure, type Verdict } from './tool-verdict.ts';
-import { untilWritten } from './until-written.ts';
+import { untilSettled, untilWritten } from './until-written.ts';
 
 /** The ledger's deadline is this much later than the request's, so that an aborted request is surely over. */
 const DEADLINE_MARGIN_MS = 2_000;
@@ -100,7 +100,7 @@ async function act(deps: ActivityDeps, sending: Sending, verdict: Verdict): Prom
   const { run, call, tool } = sending;
   switch (verdict.kind) {
     case 'settle':
-      return untilWritten(() => settle(deps, run, call, verdict.outcome));
+      return untilSettled(verdict.outcome, (outcome) => settle(deps, run, call, outcome));
     case 'retry':
       await untilWritten(() => release(deps, run, call.id, call.attempts));
       throw verdict.error;

@@ -2,6 +2,7 @@
  * Runs one tool for one entity through the SDK. Checks first (owner, app, status, arguments), then lets the SDK make its calls:
  * three look-ups answered here from what was checked, and one request that leaves. At most one, whatever the SDK does.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { classifyAnswer, classifyTransportError } from './classify.ts';
 import { readExecuteAnswer } from './execute-answer.ts';
 import { ComposioFailure } from './failure.ts';
@@ -14,6 +15,9 @@ import { bridgedToolSet } from './shared.ts';
 import type { Transport, WireAnswer, WireRequest } from './transport.ts';
 import { BeforeSendError, pathSegment } from './transport.ts';
 import type { BridgeRoute } from './v3-bridge.ts';
+
+/** Below this an answer is read and written within a few dozen milliseconds. */
+const LARGE_CHARS = 4 * 1024 * 1024;
 
 export async function execute(
   shared: Shared,
@@ -131,7 +135,11 @@ async function send(
     throw error instanceof BeforeSendError ? error.thrown : classifyTransportError(error, 'execute');
   }
   if (answer.status < 200 || answer.status >= 300) throw classifyAnswer(answer, 'execute');
-  return readExecuteAnswer(answer);
+  // Reading tens of megabytes takes a second or more: between that and writing them down the worker's heartbeats get their turn.
+  if (answer.text.length > LARGE_CHARS) await sleep(0);
+  const result = readExecuteAnswer(answer);
+  if (answer.text.length > LARGE_CHARS) await sleep(0);
+  return result;
 }
 
 function assertAbout(segments: readonly string[], expected: string | null): void {

@@ -21,6 +21,8 @@ export type TransportFault =
   | { readonly kind: 'reset' | 'reset_mid_body' }
   /** Status 200 with a body that is no answer. */
   | { readonly kind: 'invalid_json' | 'html' | 'empty_body' }
+  /** Whatever a test wants to see come over the wire. Status 200 and JSON where it does not say. */
+  | { readonly kind: 'raw'; readonly body: string; readonly status?: number; readonly contentType?: string }
   /** A body of this size. */
   | { readonly kind: 'huge'; readonly bytes: number };
 

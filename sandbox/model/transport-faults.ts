@@ -30,6 +30,8 @@ const BREAKS: { readonly [K in TransportFault['kind']]: Break<Extract<TransportF
   html: ({ response }) =>
     sendText(response, 200, '<!doctype html><title>Sign in</title>', { 'content-type': 'text/html' }),
   empty_body: ({ response }) => sendText(response, 200, '', JSON_TYPE),
+  raw: ({ response }, { body, status = 200, contentType = 'application/json' }) =>
+    sendText(response, status, body, { 'content-type': contentType }),
   huge: ({ response }, { bytes }) =>
     sendText(response, 200, `{"choices":[],"padding":"${'x'.repeat(bytes)}"}`, JSON_TYPE),
 };

@@ -125,6 +125,17 @@ describe('sizes', () => {
     expect(await transport.send(get())).toMatchObject({ status: 410, text: '' });
   });
 
+  it('reads what is no UTF-8 with replacement characters, whether its length was declared or not', async () => {
+    for (const headers of [{}, { 'content-length': '7' }]) {
+      server.script = (_asked, response) => {
+        response.writeHead(200, headers);
+        response.end(Buffer.from([0x22, 0xff, 0xc3, 0x28, 0xe9, 0x80, 0x22]));
+      };
+      const text = JSON.parse((await transport.send(get())).text) as string;
+      expect(text).toBe('\uFFFD\uFFFD(\uFFFD');
+    }
+  });
+
   it('reads text that is split inside a character', async () => {
     const body = Buffer.from(JSON.stringify({ text: 'grüße 🙂' }));
     server.script = (_asked, response) => {
