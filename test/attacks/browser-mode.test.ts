@@ -57,6 +57,18 @@ describe('a forwarded link', () => {
   });
 });
 
+test('without a verifier there is nothing to confirm: 409, and nothing changes', async () => {
+  const target = await stage.target();
+  const click = await stage.click(target);
+  await stage.consent(click);
+  for (const code of ['', 'x'.repeat(43)]) {
+    const body = { userId: target.userId, code };
+    const answer = await api.call('POST', `/v1/connections/${target.flowId}/confirm`, { body });
+    expect([answer.status, answer.body.code]).toEqual([409, 'code_invalid']);
+  }
+  await stage.expectHarmless(target, [[click, 'open', null]]);
+});
+
 describe('a callback of something else', () => {
   /** Two users, each with a click in a browser of their own; both have consented, neither browser came back. */
   async function two(apps: readonly ['slack', 'slack' | 'gmail'] = ['slack', 'slack']) {

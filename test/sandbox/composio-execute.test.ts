@@ -233,6 +233,34 @@ describe('refusals, none of which has an effect', () => {
     expect((await open().call('GET', `/connected_accounts/${id}`)).body.status).toBe('ACTIVE');
     expect(await effects()).toBe(before);
   });
+
+  it.each([
+    ['not_connected', 404, 1810],
+    ['expired', 410, 1820],
+    ['revoked', 200, undefined],
+  ] as const)(
+    'says %s of an ACTIVE account for as long after its consent as it is told to',
+    async (freshFailure, status, code) => {
+      const { control, link, call } = open();
+      const userId = `fresh-${freshFailure}`;
+      const { redirect_url, connected_account_id: id } = await link(userId);
+      await control.consent(redirect_url, 'approve');
+      const before = await effects();
+      const execute = () => send({ user_id: userId, connected_account_id: id, arguments: MESSAGE });
+      await control.updateSettings({ freshFailure, freshFailureMs: 600_000 });
+      const refused = await execute();
+      expect([refused.status, refused.body.error.code, Boolean(refused.body.successful)]).toEqual([
+        status,
+        code,
+        false,
+      ]);
+      expect((await call('GET', `/connected_accounts/${id}`)).body.status).toBe('ACTIVE');
+      expect(await effects()).toBe(before);
+      await control.updateSettings({ freshFailureMs: 0 });
+      expect((await execute()).body.successful).toBe(true);
+      expect(await effects()).toBe(before + 1);
+    },
+  );
 });
 
 describe('counting', () => {
