@@ -15,7 +15,12 @@ export function scriptedTask(turns: number, width = 1): string {
   return `Say hello.\n\`\`\`script\n${JSON.stringify(answers)}\n\`\`\``;
 }
 
-export async function acceptBenchRun(db: Database, userId: string, task: string): Promise<string> {
+export async function acceptBenchRun(
+  db: Database,
+  userId: string,
+  task: string,
+  tools: readonly string[] = [BENCH_TOOL],
+): Promise<string> {
   const id = randomUUID();
   await forUser(db, userId, (tx) =>
     acceptRun(tx, {
@@ -25,7 +30,7 @@ export async function acceptBenchRun(db: Database, userId: string, task: string)
       task,
       instructions: null,
       model: null,
-      tools: [BENCH_TOOL],
+      tools,
       onMissingConnection: 'wait',
       connectTimeoutMs: 60_000,
       approvals: { require: 'none', timeoutMs: 60_000 },

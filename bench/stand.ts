@@ -14,6 +14,7 @@ export type Stand = {
   readonly folder: string;
   readonly databaseUrl: string;
   readonly temporalAddress: string;
+  readonly temporalPid: number;
   readonly client: Client;
   readonly composioUrl: string;
   readonly modelUrl: string;
@@ -45,6 +46,7 @@ export async function openStand(): Promise<Stand> {
     folder,
     databaseUrl: postgres.url,
     temporalAddress: temporal.address,
+    temporalPid: temporal.pid,
     client: new Client({ connection }),
     composioUrl: composio.url,
     modelUrl: model.url,

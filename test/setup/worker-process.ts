@@ -95,7 +95,13 @@ function watch(child: ChildProcess): WorkerProcess {
     pid,
     polls,
     exited,
-    untilFrozen: () => until(`process ${pid} frozen`, async () => stateOf(pid) === 'T', 60_000),
+    untilFrozen: () =>
+      Promise.race([
+        until(`process ${pid} frozen`, async () => child.exitCode === null && stateOf(pid) === 'T', 60_000),
+        exited.then(({ code }) => {
+          throw new Error(`the worker ended with ${code} before it froze:\n${tail()}`);
+        }),
+      ]),
     signal: (signal) => void child.kill(signal),
     tail,
     kill: async () => {

@@ -5,18 +5,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type FaultProxy, startFaultProxy } from '../../chaos/fault-proxy.ts';
 import { listEvents } from '../../db/events.ts';
 import { asSystem } from '../../db/scope.ts';
 import { AGENT_RUN, WORKFLOW_TASK_TIMEOUT, runWorkflowId } from '../../workflows/messages.ts';
 import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import type { Failpoint } from '../setup/failpoints.ts';
-import { createTestNamespace, testTaskQueue } from '../setup/temporal.ts';
+import { createTestNamespace, testTaskQueue, testTemporalAddress } from '../setup/temporal.ts';
 import { until } from '../setup/until.ts';
 import { startTakeover, startWorkerProcess, type WorkerProcess } from '../setup/worker-process.ts';
 
 let bellhop: TestBellhop;
 let namespace: string;
 const processes: WorkerProcess[] = [];
+const links: FaultProxy[] = [];
 beforeAll(async () => {
   // Its own namespace: worker/main.ts makes Schedules with fixed ids.
   namespace = await createTestNamespace();
@@ -24,13 +26,10 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const process of processes) await process.kill();
+  for (const link of links) await link.close();
   await bellhop.close();
 });
 
-/**
- * While it is frozen its polls stay open at the server, which goes on giving it tasks for up to a minute; each is given again
- * after its own time-out. So what another worker does in between may take a while.
- */
 const PATIENCE_MS = 100_000;
 /** Short: the frozen attempt's deadline passes while it sleeps. Long: it wakes while the other one still waits. */
 const SHORT_MS = 3_000;
@@ -42,9 +41,12 @@ async function freezeAt(name: string, at: Failpoint, toolTimeoutMs: number) {
   await bellhop.putUser(userId);
   await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
   const taskQueue = testTaskQueue();
+  const link = await startFaultProxy([Number((await testTemporalAddress()).split(':')[1])]);
+  links.push(link);
   const frozen = await startWorkerProcess(bellhop, {
     namespace,
     taskQueue,
+    temporalAddress: `127.0.0.1:${link.port}`,
     failpoint: { at, action: 'stop' },
     env: { TOOL_TIMEOUT: `${toolTimeoutMs}ms` },
   });
@@ -59,6 +61,9 @@ async function freezeAt(name: string, at: Failpoint, toolTimeoutMs: number) {
     args: [{ runId, userId }],
   });
   await frozen.untilFrozen();
+  // Else its open polls would be given tasks for up to a minute more, each lost for one time-out. That a frozen worker's
+  // connections break is what happens sooner or later, too.
+  link.begin({ how: 'refuse' });
   const second = await startTakeover(bellhop, { namespace, taskQueue, settings: { toolTimeoutMs } });
   await until(
     'a second attempt',
@@ -74,6 +79,7 @@ async function freezeAt(name: string, at: Failpoint, toolTimeoutMs: number) {
     second,
     /** Lets it go on, and stop in order: when it is gone, all that it had to do is done. */
     wake: async () => {
+      link.end();
       frozen.signal('SIGCONT');
       frozen.signal('SIGTERM');
       expect(await frozen.exited, frozen.tail()).toEqual({ code: 0, signal: null });
