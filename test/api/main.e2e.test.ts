@@ -8,6 +8,7 @@ import type { TestDatabase } from '../setup/database.ts';
 import { createTestDatabase } from '../setup/database.ts';
 import { testTemporalAddress } from '../setup/temporal.ts';
 import { send } from './setup/api.ts';
+import { openEvents } from './setup/event-client.ts';
 
 const MAIN = new URL('../../api/main.ts', import.meta.url).pathname;
 let database: TestDatabase;
@@ -100,6 +101,27 @@ describe('node api/main.ts', () => {
     const stopped = performance.now();
     api.child.kill('SIGINT');
     expect((await waiting).status).toBe(200);
+    expect(await api.exit).toBe(0);
+    expect(performance.now() - stopped).toBeLessThan(8_000);
+  });
+
+  it('ends a stream of events when it stops', async () => {
+    const port = await freePort();
+    const api = start({ PORT: String(port) });
+    await untilReady(port);
+    const url = `http://127.0.0.1:${port}`;
+    const headers = { authorization: 'Bearer main-key' };
+    await send(url, 'PUT', '/v1/users/carol', { body: {}, headers });
+    const accepted = await send(url, 'POST', '/v1/runs', {
+      body: { userId: 'carol', task: 'x', tools: ['SLACK_SEND_MESSAGE'] },
+      headers: { ...headers, prefer: 'respond-async' },
+    });
+    const { id } = JSON.parse(accepted.text) as { id: string };
+    const stream = await openEvents(url, id, headers);
+    expect(stream.status).toBe(200);
+    const stopped = performance.now();
+    api.child.kill('SIGINT');
+    expect(await stream.over).toBe('end');
     expect(await api.exit).toBe(0);
     expect(performance.now() - stopped).toBeLessThan(8_000);
   });

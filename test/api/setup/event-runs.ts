@@ -22,7 +22,9 @@ export async function createEventRuns(api: TestApi) {
     const client = new pg.Client({ connectionString: bellhop.databaseUrl });
     await client.connect();
     try {
-      return (await client.query<T>(text, values)).rows;
+      const results = await client.query<T>(text, values);
+      // Of several statements, the last.
+      return ([results].flat().at(-1) ?? results).rows;
     } finally {
       await client.end();
     }
