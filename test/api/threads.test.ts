@@ -33,8 +33,8 @@ const post = (userId: string, threadId: string | undefined, more: object = {}) =
 /** The texts that the model was shown when it was first asked about a task with this marker, without the system's. */
 async function shownToModel(marker: string): Promise<string[]> {
   const [asked] = await api.bellhop.modelSandbox.requests({ marker });
-  const { messages } = asked?.body as { messages: { role: string; content: string | null }[] };
-  return messages.filter(({ role }) => role !== 'system').map(({ content }) => content ?? '');
+  const body = asked?.body as { messages: { role: string; content: string | null }[] } | undefined;
+  return (body?.messages ?? []).filter(({ role }) => role !== 'system').map(({ content }) => content ?? '');
 }
 
 describe('runs of one thread', () => {
