@@ -40,8 +40,10 @@ export type KilledPart = (typeof KILLED_PARTS)[number];
 export type Fault =
   | {
       readonly kind: 'kill';
-      readonly part: 'worker' | 'api' | 'temporal' | 'postgres';
+      readonly part: KilledPart;
       readonly pick: number;
+      /** It waits for an effect, and strikes before its answer. */
+      readonly isAimed: boolean;
     }
   /** SIGSTOP, then SIGCONT. */
   | { readonly kind: 'freeze'; readonly pick: number; readonly forMs: number }

@@ -23,11 +23,11 @@ type Deps = {
 /** How a fault that began is ended; `part` is whom it met. Null: it could not begin. */
 type Begun = { readonly part?: string; readonly forMs?: number; readonly end?: () => Promise<void> | void };
 type Begin = (deps: Deps, state: State, fault: Fault, n: number) => Promise<Begun | null>;
-type State = { readonly busy: Set<string> };
+type State = { readonly busy: Set<string>; readonly signal: AbortSignal };
 
 export function startInjector(plan: readonly Planned[], deps: Deps): Injector {
   const stopping = new AbortController();
-  const state: State = { busy: new Set() };
+  const state: State = { busy: new Set(), signal: stopping.signal };
   const running = new Set<Promise<void>>();
   const began = Date.now();
   const run = async (planned: Planned): Promise<void> => {
@@ -71,11 +71,15 @@ const begin: Begin = async (deps, state, fault, n) => {
   const { stage } = deps;
   switch (fault.kind) {
     case 'kill':
-      return kill(stage, fault);
+      return kill(stage, state, fault);
     case 'freeze':
       return freeze(stage, state, fault);
     case 'deploy': {
-      const worker = await pickReady(stage.workers, fault.pick);
+      const worker = await pickReady(stage.workers, {
+        pick: fault.pick,
+        patienceMs: READY_PATIENCE_MS,
+        signal: state.signal,
+      });
       return worker?.signal('SIGTERM') === true ? { part: worker.name } : null;
     }
     case 'link': {
@@ -106,20 +110,41 @@ const begin: Begin = async (deps, state, fault, n) => {
   }
 };
 
-async function kill(stage: Stage, fault: Fault & { kind: 'kill' }): Promise<Begun | null> {
-  const { part, pick } = fault;
-  if (part === 'temporal') return stage.temporal.signal('SIGKILL') ? { part } : null;
-  // What `pg_ctl stop -m immediate` sends: every session is dropped, the next start recovers from the log.
-  if (part === 'postgres') return stage.postgres.signal('SIGQUIT') ? { part } : null;
-  const one = await pickReady(part === 'worker' ? stage.workers : stage.apis, pick);
-  return one?.signal('SIGKILL') === true ? { part: one.name } : null;
+const partsOf = (stage: Stage, part: 'worker' | 'api'): readonly Supervised[] =>
+  part === 'worker' ? stage.workers : stage.apis;
+
+async function kill(stage: Stage, state: State, fault: Fault & { kind: 'kill' }): Promise<Begun | null> {
+  const { part, pick, isAimed } = fault;
+  const aim = `aim at ${part}`;
+  // Of several that wait for the same effect one is enough.
+  if (isAimed && state.busy.has(aim)) return null;
+  if (isAimed) state.busy.add(aim);
+  try {
+    const patienceMs = isAimed ? AIM_PATIENCE_MS : READY_PATIENCE_MS;
+    const one =
+      part === 'worker' || part === 'api'
+        ? await pickReady(partsOf(stage, part), { pick, patienceMs, signal: state.signal })
+        : undefined;
+    if (isAimed) await nextEffect(stage, state.signal);
+    if (state.signal.aborted) return null;
+    if (part === 'temporal') return stage.temporal.signal('SIGKILL') ? { part } : null;
+    // What `pg_ctl stop -m immediate` sends: every session is dropped, the next start recovers from the log.
+    if (part === 'postgres') return stage.postgres.signal('SIGQUIT') ? { part } : null;
+    return one?.signal('SIGKILL') === true ? { part: one.name } : null;
+  } finally {
+    if (isAimed) state.busy.delete(aim);
+  }
 }
 
 async function freeze(stage: Stage, state: State, fault: Fault & { kind: 'freeze' }): Promise<Begun | null> {
   // One at a time: with both workers frozen there would only be silence to check.
   if (state.busy.has('freeze')) return null;
   state.busy.add('freeze');
-  const worker = await pickReady(stage.workers, fault.pick);
+  const worker = await pickReady(stage.workers, {
+    pick: fault.pick,
+    patienceMs: READY_PATIENCE_MS,
+    signal: state.signal,
+  });
   const pid = worker?.pid();
   if (!worker || !worker.signal('SIGSTOP')) {
     state.busy.delete('freeze');
@@ -133,15 +158,33 @@ async function freeze(stage: Stage, state: State, fault: Fault & { kind: 'freeze
   return { part: worker.name, forMs: fault.forMs, end };
 }
 
+/** Longer than this an aimed kill does not wait: then it strikes blindly. A worker's start takes a quarter of it on a busy machine. */
+const AIM_PATIENCE_MS = 60_000;
+/** Well within the time between an effect and its answer. */
+const AIM_LOOK_MS = 10;
+
+/** Resolves a moment after the journal has grown. */
+async function nextEffect(stage: Stage, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + AIM_PATIENCE_MS;
+  const { effects } = await stage.composio.state();
+  while (Date.now() < deadline && !signal.aborted) {
+    if ((await stage.composio.state()).effects > effects) return;
+    await sleep(AIM_LOOK_MS);
+  }
+}
+
 /** How long a kill waits for a process that has finished starting: killing only what starts would let nothing ever run. */
 const READY_PATIENCE_MS = 4_000;
 
 /** The picked one if it is ready, or the next that is; when none gets ready in time, whatever is alive. */
-async function pickReady(parts: readonly Supervised[], pick: number): Promise<Supervised | undefined> {
+async function pickReady(
+  parts: readonly Supervised[],
+  { pick, patienceMs, signal }: { pick: number; patienceMs: number; signal: AbortSignal },
+): Promise<Supervised | undefined> {
   const first = Math.floor(pick * parts.length);
   const inTurn = [...parts.slice(first), ...parts.slice(0, first)];
-  const deadline = Date.now() + READY_PATIENCE_MS;
-  while (Date.now() < deadline) {
+  const deadline = Date.now() + patienceMs;
+  while (Date.now() < deadline && !signal.aborted) {
     const ready = inTurn.find((part) => part.isReady());
     if (ready) return ready;
     await sleep(50);

@@ -60,6 +60,7 @@ async function perform(stage: Stage, options: ChaosOptions, log: OperationLog): 
     lengthMs: minutes * MINUTE_MS,
     killEveryMs: options.killEvery * 1_000,
     kills: options.kills,
+    aim: options.aim,
     disturbEveryMs: options.disturbEvery * 1_000,
   });
   const { users: everybody, api } = workload;

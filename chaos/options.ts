@@ -1,6 +1,7 @@
 /** What `npm run chaos` is asked for. Reads no environment; main.ts does. */
 
 import { KILLED_PARTS, type KilledPart } from './fault.ts';
+import { AIMED_SHARE } from './schedule.ts';
 
 export type ChaosOptions = {
   readonly seed: number;
@@ -14,6 +15,8 @@ export type ChaosOptions = {
   readonly killEvery: number;
   /** Which parts are killed. */
   readonly kills: readonly KilledPart[];
+  /** The share of kills that wait for an effect. */
+  readonly aim: number;
   /** The longest time between an effect and its answer, milliseconds: the window in which a kill leaves doubt. */
   readonly doubt: number;
   /** Mean time between two disturbances of other kinds, seconds. */
@@ -42,6 +45,7 @@ const NUMBERS = [
   'disturb-every',
   'calm',
   'doubt',
+  'aim',
 ] as const;
 const TEXTS = ['folder', 'report', 'kills'] as const;
 type NumberName = (typeof NUMBERS)[number];
@@ -85,6 +89,7 @@ export function parseOptions(args: readonly string[], randomSeed: number): Chaos
     // The sweep comes once a minute; a delivery that was refused twice waits for five.
     calm: of('calm', minutes >= 10 ? 1_200 : 300),
     kills: parseParts(texts.get('kills')),
+    aim: of('aim', AIMED_SHARE),
     // A real tool takes about that long; the more calls are on their way, the more a kill has to meet.
     doubt: of('doubt', 1_000),
     folder: texts.get('folder') ?? null,

@@ -29,6 +29,9 @@ const KILLS: Weighted<KilledPart> = [
   { weight: 8, item: 'temporal' },
 ];
 
+/** Between an effect and its answer is where doubt comes from; blind kills rarely meet it. */
+export const AIMED_SHARE = 0.3;
+
 const KINDS: Weighted<'freeze' | 'deploy' | 'link' | 'composio' | 'model' | 'break'> = [
   { weight: 4, item: 'freeze' },
   { weight: 7, item: 'deploy' },
@@ -44,16 +47,19 @@ export type ScheduleOptions = {
   readonly killEveryMs: number;
   /** Parts that are killed; all of them when not given. */
   readonly kills?: readonly KilledPart[];
+  /** The share of kills that wait for an effect. */
+  readonly aim?: number;
   readonly disturbEveryMs: number;
 };
 
 export function planFaults(options: ScheduleOptions): readonly Planned[] {
-  const { seed, lengthMs, killEveryMs, disturbEveryMs, kills: parts } = options;
+  const { seed, lengthMs, killEveryMs, disturbEveryMs, kills: parts, aim } = options;
   const killed = KILLS.filter(({ item }) => parts === undefined || parts.includes(item));
   const drawKill = (random: Random): Fault => ({
     kind: 'kill',
     part: random.weighted(killed),
     pick: random.next(),
+    isAimed: random.chance(aim ?? AIMED_SHARE),
   });
   const kills = spread(createRandom(seed, 'kills'), { lengthMs, everyMs: killEveryMs, draw: drawKill });
   const others = spread(createRandom(seed, 'disturbances'), {

@@ -290,7 +290,7 @@ test('recovery is from the kill to the next activity or effect', () => {
     is: 'fault',
     n: 1,
     phase: 'begin',
-    fault: { kind: 'kill', part: 'worker', pick: 0 },
+    fault: { kind: 'kill', part: 'worker', pick: 0, isAimed: false },
     part: 'worker-1',
   };
   const { recovery, kills } = judge(cleanRecord({ entries: [kill, ...cleanRecord().entries] }));

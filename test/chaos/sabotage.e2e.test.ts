@@ -2,16 +2,17 @@
 import { expect, test } from 'vitest';
 import { playChaos } from './play.ts';
 
-/** Short, without the long calm: what is looked for happens at once, or ten seconds after a kill. */
-const SHORT = ['--seed', '3', '--minutes', '0.6', '--users', '30', '--lanes', '16', '--calm', '25'];
+/** Short, with a bounded calm: what is looked for happens at once, or when another worker has taken over. */
+const SHORT = ['--seed', '3', '--minutes', '0.7', '--users', '30', '--lanes', '16', '--calm', '90'];
 const TIMEOUT_MS = 6 * 60_000;
 
 test(
   'without the ledger’s check writes are sent twice, and the run is red for it',
   async () => {
-    // Only workers die, and every write leaves its answer waiting for up to three seconds: each kill meets some.
-    const only = ['--kills', 'worker', '--kill-every', '5', '--disturb-every', '0', '--doubt', '3000'];
-    const played = await playChaos([...SHORT, ...only], { SABOTAGE: 'skip-ledger' });
+    // There is one worker, and each of its deaths waits for an effect whose answer is up to three seconds away.
+    const only = ['--workers', '1', '--kills', 'worker', '--kill-every', '20', '--aim', '1'];
+    const args = [...SHORT, ...only, '--disturb-every', '0', '--doubt', '3000'];
+    const played = await playChaos(args, { SABOTAGE: 'skip-ledger' });
     expect(played.code, played.output).toBe(1);
     const { found } = played.judgement();
     expect(found.duplicate).toBeGreaterThan(0);
