@@ -268,6 +268,8 @@ function sharedEnvironment(of: {
     TOOL_TIMEOUT: '4s',
     CONNECT_POLL_INTERVAL: '1s',
     CONNECT_CALLBACK_GRACE: '3s',
+    // An account that is broken right after it was connected should be asked for again within the run.
+    CONNECT_FRESH_GRACE: '5s',
     CONNECT_TIMEOUT: '7d',
   };
 }
