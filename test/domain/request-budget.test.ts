@@ -68,6 +68,25 @@ describe('a request budget', () => {
     );
   });
 
+  it('is held against somebody who leases all at once, uses it as late as allowed, and asks on without a pause', () => {
+    for (const perMinute of [1, 2, 7, 60, 500, 2_000, 10_000, 100_000]) {
+      const terms = { ...budgetTerms(perMinute), reserves: { runs: 0, flows: 0, audit: 0 } };
+      const all = ask('runs', perMinute);
+      // The first lease is used when it is nearly void: the window that begins there holds it, and all that follows.
+      const first = lease(EMPTY_STATE, all, START_US, terms);
+      let [state, nowUs, used] = [first.state, START_US, first.granted];
+      const endUs = START_US + LEASE_MS * 1_000 + MINUTE_US;
+      for (;;) {
+        nowUs += Math.max(1, waitUs(state, 'runs', nowUs, terms));
+        if (nowUs > endUs) break;
+        const answer = lease(state, all, nowUs, terms);
+        ({ state } = answer);
+        used += answer.granted;
+      }
+      expect(used).toBeLessThanOrEqual(perMinute);
+    }
+  });
+
   it('is used nearly whole by somebody who always asks: 92 of 100 and no more than 100', () => {
     for (const perMinute of [1, 2, 7, 60, 500, 2_000, 10_000, 100_000]) {
       const terms = budgetTerms(perMinute);

@@ -14,7 +14,8 @@ import { type TestBellhop, scripted, startTestBellhop } from '../setup/bellhop.t
 import { testTemporalAddress, testWorkflowBundle } from '../setup/temporal.ts';
 import { until } from '../setup/until.ts';
 
-const PER_MINUTE = 900;
+/** So small that the budget, and not the machine, is what runs wait for. */
+const PER_MINUTE = 420;
 const TERMS = budgetTerms(PER_MINUTE);
 
 let bellhop: TestBellhop;
@@ -177,24 +178,14 @@ describe('one budget', () => {
     });
     await until('the audit has used what it may', async () => (await arrivals(from)).length >= 15);
     const runs = await startAll(users, 2);
-    await expectCompleted(runs, 60_000);
+    await expectCompleted(runs, 90_000);
     const came = await arrivals(from);
     const ofRuns = came.filter(({ isAudit }) => !isAudit);
     expect(ofRuns.length).toBeGreaterThanOrEqual(100);
     const [beganMs, endedMs] = [ofRuns[0]?.atMs ?? 0, ofRuns.at(-1)?.atMs ?? 0];
-    const intruders = came.filter(
-      ({ isAudit, atMs }, last) =>
-        isAudit &&
-        atMs >= beganMs &&
-        atMs <= endedMs &&
-        // So much was used just before that the runs' reserve was reached.
-        came.some(({ atMs: fromMs }, first) => {
-          const earned = Math.ceil(((atMs - fromMs + 1_000) * 1_000) / TERMS.intervalUs);
-          return first < last && last - first + 1 > TERMS.burst - TERMS.reserves.audit + earned + 1;
-        }),
-    );
-    const trickle = Math.ceil(((endedMs - beganMs) * 1_000) / TERMS.trickleUs.audit) + 1;
-    expect(intruders.length).toBeLessThanOrEqual(trickle);
+    const ofAudit = came.filter(({ isAudit, atMs }) => isAudit && atMs >= beganMs && atMs <= endedMs).length;
+    // It asks without a pause, and as an equal it would have a third or more; a fiftieth is its own.
+    expect(ofAudit / (ofAudit + ofRuns.length)).toBeLessThan(0.15);
     expect((await audit.result()) as AuditResult).toMatchObject({ status: 'completed' });
-  }, 120_000);
+  }, 180_000);
 });
