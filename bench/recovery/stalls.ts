@@ -47,6 +47,11 @@ export function stallOf({ events }: RunHistory, { at, identity }: Kill): Stall |
   return null;
 }
 
+/** Whether any activity was begun a second time. */
+export function hasRepeatedActivity({ events }: RunHistory): boolean {
+  return events.some((event) => (event.activityTaskStartedEventAttributes?.attempt ?? 1) > 1);
+}
+
 function timeOf(event: HistoryEvent | undefined): number {
   const { seconds, nanos } = event?.eventTime ?? {};
   return Number(seconds ?? 0) * 1_000 + (nanos ?? 0) / 1e6;
