@@ -2,7 +2,7 @@
  * Follows runs for clients: every event after a number, in order, once, until the run's last. A stream's only state is the
  * number of the last event that it wrote, so nothing can be lost or repeated, whatever woke it or failed to.
  */
-import { createBell } from './bell.ts';
+import { type Bell, createBell } from './bell.ts';
 import { FIRST_FIELDS, HEARTBEAT } from './event-frames.ts';
 import type { ReadEvents } from './event-reader.ts';
 import type { EventSink } from './send-stream.ts';
@@ -55,6 +55,11 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
     }
   };
 
+  /** Silence is filled with heartbeats, and costs no read. */
+  const untilRung = async (bell: Bell, sink: EventSink): Promise<void> => {
+    while (!(await bell.wait(heartbeatMs))) await Promise.race([sink.write(HEARTBEAT), closed.promise]);
+  };
+
   const follow: EventStreams['follow'] = async ({ runId, after }, sink) => {
     const bell = createBell();
     // Before the first read, so that nothing falls between the two.
@@ -79,8 +84,8 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
         }
         if (page?.isEnd) return;
         if (page?.isFull) continue;
-        const wasRung = await bell.wait(page ? heartbeatMs : RETRY_MS);
-        if (!wasRung && page && !isOver()) await sink.write(HEARTBEAT);
+        if (page) await untilRung(bell, sink);
+        else await bell.wait(RETRY_MS);
       }
     } finally {
       unsubscribe();
