@@ -3,12 +3,12 @@
  * it was chosen, so Composio is asked again before a person is. May throw for another attempt; the call is released then.
  */
 import { Context } from '@temporalio/activity';
-import { freshnessOf, loadAccountKnowledge } from '../db/connections.ts';
+import { freshnessOf, loadAccountKnowledge, noteRefusedAccount } from '../db/connections.ts';
 import { releaseToolCall } from '../db/ledger.ts';
 import type { Run } from '../db/runs.ts';
 import { forUser } from '../db/scope.ts';
 import type { ToolCall } from '../db/transcript.ts';
-import type { ConnectedAccount } from '../domain/gate.ts';
+import type { ConnectedAccount, Resolution } from '../domain/gate.ts';
 import type { GateReason } from '../domain/statuses.ts';
 import type { ActivityDeps } from './deps.ts';
 import { refusedAccountFailure } from './failures.ts';
@@ -35,19 +35,26 @@ export async function judgeRefusal(
   // Refused is not done: whatever happens to this process from here on, the same call may run again.
   const key = { runId: run.id, callId: call.id, attempt: call.attempts };
   await untilWritten(() => forUser(deps.db, userId, (tx) => releaseToolCall(tx, key, 'pending')));
-  const knowledge = await forUser(deps.db, userId, (tx) => loadAccountKnowledge(tx, userId, [account.app]));
-  const signal = Context.current().cancellationSignal;
-  const now = await resolveForCall(deps, userId, account.app, { knowledge: knowledge(account.app), signal });
-  if (now.kind === 'needs_connection')
-    return { reason: now.reason, account: now.account, refusedAccountId: null };
-  if (now.account.id !== account.id) throw refusedAccountFailure('replaced', OTHER_ACCOUNT_DELAY_MS);
+  const first = await lookAgain(deps, userId, account.app);
+  if (first.kind === 'needs_connection')
+    return { reason: first.reason, account: first.account, refusedAccountId: null };
+  if (first.account.id !== account.id) throw refusedAccountFailure('replaced', OTHER_ACCOUNT_DELAY_MS);
   const graceMs = deps.settings.freshAccountGraceMs;
-  const fresh = await forUser(deps.db, userId, (tx) =>
-    freshnessOf(tx, { userId, accountId: account.id, graceMs }),
-  );
+  const of = { userId, accountId: account.id, app: account.app };
+  const fresh = await forUser(deps.db, userId, (tx) => freshnessOf(tx, { ...of, graceMs }));
   if (fresh !== null) throw refusedAccountFailure('fresh', nextLookMs(fresh, graceMs));
+  await forUser(deps.db, userId, (tx) => noteRefusedAccount(tx, of));
+  // Beside it there may be one that works: then nobody need be asked.
+  const second = await lookAgain(deps, userId, account.app);
+  if (second.kind === 'ready') throw refusedAccountFailure('replaced', OTHER_ACCOUNT_DELAY_MS);
   // "Not connected" of an account that is listed as ACTIVE: nothing that can be told as broken, but this one will not do.
   return { reason, account: reason === 'missing' ? null : account, refusedAccountId: account.id };
+}
+
+async function lookAgain(deps: ActivityDeps, userId: string, app: string): Promise<Resolution> {
+  const knowledge = await forUser(deps.db, userId, (tx) => loadAccountKnowledge(tx, userId, [app]));
+  const signal = Context.current().cancellationSignal;
+  return resolveForCall(deps, userId, app, { knowledge: knowledge(app), signal });
 }
 
 /** As long again as the account is old, so slower and slower: of a minute, 2 s at first and 20 s at last. */

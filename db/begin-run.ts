@@ -31,6 +31,7 @@ const BEGIN_RUN = `
     on conflict (user_id, account_id) do update set
       status = excluded.status, status_reason = excluded.status_reason, disabled = excluded.disabled,
       connected_at = coalesce(connections.connected_at, case when excluded.status = 'ACTIVE' then now() end),
+      refused_at = case when excluded.status = 'ACTIVE' then connections.refused_at end,
       last_checked_at = now()
   ), gone as (
     delete from connections k using run

@@ -47,9 +47,32 @@ export async function recordConnections(
         status_reason: sql<string | null>`excluded.status_reason`,
         disabled: sql<boolean>`excluded.disabled`,
         connected_at: sql<Date>`coalesce(connections.connected_at, case when excluded.status = 'ACTIVE' then now() end)`,
+        // What Composio itself calls broken may be mended there, and is then as good as new.
+        refused_at: sql<Date | null>`case when excluded.status = 'ACTIVE' then connections.refused_at end`,
         last_checked_at: sql<Date>`now()`,
       }),
     )
+    .execute();
+}
+
+/** An execution with this account was refused although Composio calls it ACTIVE. */
+export async function noteRefusedAccount(
+  tx: UserTx,
+  refused: { userId: string; accountId: string; app: string },
+): Promise<void> {
+  await tx
+    .insertInto('connections')
+    .values({
+      user_id: refused.userId,
+      account_id: refused.accountId,
+      app: refused.app,
+      status: 'ACTIVE',
+      status_reason: null,
+      disabled: false,
+      flow_id: null,
+      refused_at: sql<Date>`now()`,
+    })
+    .onConflict((oc) => oc.columns(['user_id', 'account_id']).doUpdateSet({ refused_at: sql<Date>`now()` }))
     .execute();
 }
 
@@ -107,6 +130,10 @@ export const accountKnowledgeQuery = (userId: string, apps: string): string => `
   select app, refused_account_id, 'refused', null from connection_flows
   where user_id = ${userId} and (${apps} is null or app = any(${apps}))
     and status = 'open' and refused_account_id is not null
+  union all
+  -- For a day: a provider's slip must not last for ever, and a dead grant must not be tried with every call.
+  select app, account_id, 'refused', null from connections
+  where user_id = ${userId} and (${apps} is null or app = any(${apps})) and refused_at > now() - interval '1 day'
   union all
   select app, account_id, 'verified', verified_at from connections
   where user_id = ${userId} and (${apps} is null or app = any(${apps})) and verified_at is not null

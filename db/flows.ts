@@ -138,6 +138,7 @@ export async function completeFlow(
         status: 'ACTIVE',
         status_reason: null,
         verified_at: sql<Date>`now()`,
+        refused_at: null,
         connected_at: sql<Date>`coalesce(connections.connected_at, now())`,
         last_checked_at: sql<Date>`now()`,
         flow_id: sql<string>`coalesce(connections.flow_id, (

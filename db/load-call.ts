@@ -23,8 +23,12 @@ const LOAD_CALL = `
       where a.user_id = c.user_id and a.app = c.app and a.account_id is not null
         and a.status <> 'accepted'
         and (a.cleaned_at is null or a.cleaned_at > now() - interval '1 hour')) as unaccepted,
-    (select array_agg(f.refused_account_id) from connection_flows f
-      where f.user_id = c.user_id and f.app = c.app and f.status = 'open' and f.refused_account_id is not null) as refused,
+    (select array_agg(id) from (
+      select f.refused_account_id as id from connection_flows f
+      where f.user_id = c.user_id and f.app = c.app and f.status = 'open' and f.refused_account_id is not null
+      union all
+      select k.account_id from connections k
+      where k.user_id = c.user_id and k.app = c.app and k.refused_at > now() - interval '1 day') as no) as refused,
     (select k.account_id from connections k
       where k.user_id = c.user_id and k.app = c.app and k.verified_at is not null
       order by k.verified_at desc limit 1) as verified

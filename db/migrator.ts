@@ -8,6 +8,7 @@ import * as requestBudget from './migrations/0003-request-budget.ts';
 import * as runWatch from './migrations/0004-run-watch.ts';
 import * as connect from './migrations/0005-connect.ts';
 import * as runQueue from './migrations/0006-run-queue.ts';
+import * as refusedAccounts from './migrations/0007-refused-accounts.ts';
 import { ensureRoles } from './roles.ts';
 
 /** In order; names never change after they landed. */
@@ -18,6 +19,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-run-watch': runWatch,
   '0005-connect': connect,
   '0006-run-queue': runQueue,
+  '0007-refused-accounts': refusedAccounts,
 };
 
 /** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */

@@ -60,6 +60,7 @@ export interface ConnectionsTable {
   /** The flow of ours that opened it; null when it was made elsewhere. */
   flow_id: string | null;
   verified_at: NullableInstant;
+  refused_at: NullableInstant;
   connected_at: NullableInstant;
   last_checked_at: InstantNow;
 }

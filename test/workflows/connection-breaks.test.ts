@@ -196,12 +196,55 @@ describe('an account that was revoked at the provider while Composio says ACTIVE
     expect(await mid.textsOf(userId)).toEqual([userId, userId]);
   });
 
+  test('beside one that works is passed over: the call runs with that one, and nobody is asked or told', async () => {
+    const userId = await mid.newUser();
+    const works = await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+    const newest = await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+    await bellhop.sandbox.revokeAtProvider(newest.id);
+    const task = scripted([{ toolCalls: [say('one')] }, { toolCalls: [say('two')] }, { content: 'ok' }]);
+    const runId = await bellhop.start({ userId, task, tools: [SEND] });
+    expect((await mid.ended(runId)).status).toBe('completed');
+    const effects = await bellhop.sandbox.journal({ userId });
+    expect(effects.map(({ accountId }) => accountId)).toEqual([works.id, works.id]);
+    expect(await mid.executions(userId)).toBe(3);
+    expect(await mid.countEvents(runId, 'connection.required')).toBe(0);
+    await until(
+      'the last notice',
+      async () => receiver.of(userId, 'run.completed').length === 1,
+      PATIENCE_MS,
+    );
+    expect(receiver.of(userId, 'connection.expired')).toHaveLength(0);
+  });
+
   test('makes way for an account that was made elsewhere', async () => {
     const { userId, runId, flow } = await revoked();
     const elsewhere = await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
     await mid.connect.hint(flow);
     expect((await mid.ended(runId)).status).toBe('completed');
     expect(await bellhop.sandbox.journal({ userId })).toMatchObject([{ accountId: elsewhere.id }]);
+  });
+
+  test('beside a second one of its kind does NOT send the call back and forth: each is tried once, then the user is asked', async () => {
+    const userId = await mid.newUser();
+    const accounts = await bellhop.sandbox.seedAccounts([
+      { userId, app: 'slack' },
+      { userId, app: 'slack' },
+    ]);
+    for (const { id } of accounts) await bellhop.sandbox.revokeAtProvider(id);
+    const task = scripted([{ toolCalls: [say(userId)] }, { content: 'ok' }]);
+    const runId = await bellhop.start({ userId, task, tools: [SEND] });
+    await mid.parked(runId);
+    expect(await mid.executions(userId)).toBe(2);
+    expect(await mid.countEvents(runId, 'connection.required')).toBe(1);
+    const flow = await mid.connect.open(userId);
+    for (let i = 0; i < 3; i += 1) await poke(runId, flow);
+    await aWhile();
+    expect((await mid.connect.flowOf(flow)).status).toBe('open');
+    expect(await mid.executions(userId)).toBe(2);
+    expect(receiver.of(userId, 'connection.expired')).toHaveLength(1);
+    await mid.consent(userId);
+    expect((await mid.ended(runId)).status).toBe('completed');
+    expect(await mid.textsOf(userId)).toEqual([userId]);
   });
 
   test('ends the run as connection_timeout when nobody reconnects, and the call was never sent again', async () => {
