@@ -102,8 +102,15 @@ async function killAgainAndAgain(bench: Bench, times: number): Promise<readonly 
   return killed;
 }
 
-function startWorker({ stand, settings, taskQueue, bundle }: Bench): Promise<BenchWorker> {
-  return startBenchWorker(stand, settings, { taskQueue, bundle });
+/** On a machine that is busy with other things a start may take longer than the worker itself allows. */
+async function startWorker({ stand, settings, taskQueue, bundle }: Bench): Promise<BenchWorker> {
+  for (let triesLeft = 5; ; triesLeft -= 1) {
+    try {
+      return await startBenchWorker(stand, settings, { taskQueue, bundle });
+    } catch (error) {
+      if (triesLeft === 0) throw error;
+    }
+  }
 }
 
 /** Starts a new run whenever one ends. */

@@ -41,7 +41,7 @@ const STATEMENTS: readonly (readonly [RegExp, Failpoint])[] = [
   [/'tool\.started'/, 'claim:after'],
   [/'tool\.completed'/, 'ledger:after'],
   [/model_calls = model_calls \+ 1/, 'turn:after'],
-  [/update "runs" set [^;]*"started_at"/, 'begin:after'],
+  [/'run\.started'/, 'begin:after'],
 ];
 
 function install(wanted: string): void {
