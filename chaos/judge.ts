@@ -1,4 +1,5 @@
 /** From a record to a judgement: all checks, and the counts that the report prints. Pure. */
+import { findToken } from './cast.ts';
 import { checkCrossUser } from './checks/cross-user.ts';
 import { checkDuplicates } from './checks/duplicates.ts';
 import { type Explained, explainUnknown } from './checks/explain.ts';
@@ -98,9 +99,9 @@ function nameOf(fault: Fault): string | null {
 }
 
 function summariseUnknown(log: Log, explained: readonly Explained[]): Judgement['unknown'] {
-  const effects = JSON.stringify(log.effects.filter((e) => !e.readOnly).map((e) => e.arguments));
+  const happened = new Set(log.effects.map((effect) => findToken(JSON.stringify(effect.arguments))?.token));
   return {
-    happened: explained.filter(({ call }) => call.token !== null && effects.includes(call.token)).length,
+    happened: explained.filter(({ call }) => call.token !== null && happened.has(call.token)).length,
     explained: count(explained, ({ cause }) => cause),
     unexplained: explained
       .filter(({ cause }) => cause === null)

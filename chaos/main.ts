@@ -32,7 +32,7 @@ async function play(options: ChaosOptions, folder: string): Promise<void> {
   const { seed, workers, apis } = options;
   let stage: Stage | null = null;
   // A terminal's Ctrl-C: what was started is stopped again.
-  const interrupt = (): void => void stage?.close().finally(() => process.exit(2));
+  const interrupt = (): void => void Promise.resolve(stage?.close()).finally(() => process.exit(2));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {

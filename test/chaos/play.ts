@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import type { Judgement } from '../../chaos/judge.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+/** So that it stops what it started when the test runner is killed. */
+const PRELOAD = join(ROOT, 'sandbox', 'parent-preload.ts');
 
 export type Played = {
   readonly code: number | null;
@@ -24,22 +26,19 @@ export async function playChaos(
   const folder = mkdtempSync(join(tmpdir(), 'chaos-test-'));
   const child = spawn(
     process.execPath,
-    [join(ROOT, 'chaos', 'main.ts'), '--folder', folder, '--keep', ...args],
+    ['--import', PRELOAD, join(ROOT, 'chaos', 'main.ts'), '--folder', folder, '--keep', ...args],
     {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, SABOTAGE: '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     },
   );
-  const stop = (): void => void child.kill('SIGTERM');
-  process.once('exit', stop);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
       if (process.env['TEST_LOG'] === '1') process.stderr.write(text);
     });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  process.off('exit', stop);
   return {
     code,
     output,

@@ -66,3 +66,17 @@ test('options: what is not known or no number is refused, what is not named has 
   expect(() => parseOptions(['--minutes', 'long'], 1)).toThrow(UsageError);
   expect(() => parseOptions(['--minutes'], 1)).toThrow(UsageError);
 });
+
+test('only the parts that are named are killed, and as many kills are aimed as was asked for', () => {
+  const kills = (change: object) =>
+    planFaults({ seed: 1, ...HOUR, ...change })
+      .map(({ fault }) => fault)
+      .filter((fault) => fault.kind === 'kill');
+  expect(new Set(kills({ kills: ['api', 'worker'] }).map(({ part }) => part))).toEqual(
+    new Set(['api', 'worker']),
+  );
+  expect(kills({ aim: 1 }).every(({ isAimed }) => isAimed)).toBe(true);
+  expect(kills({ aim: 0 }).some(({ isAimed }) => isAimed)).toBe(false);
+  expect(parseOptions(['--kills', 'api,worker'], 1).kills).toEqual(['api', 'worker']);
+  expect(() => parseOptions(['--kills', 'everything'], 1)).toThrow(UsageError);
+});
