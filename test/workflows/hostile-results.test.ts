@@ -49,7 +49,9 @@ async function met(action: FaultAction, called: { name: string; arguments: objec
   );
   const asked = await bellhop.modelSandbox.requests({ marker: userId });
   expect(asked.map((request) => request.outcome)).toEqual([200, 200]);
-  const { messages } = asked[1]?.body as { messages: { role: string; content: string }[] };
+  const { messages } = (asked[1]?.body ?? { messages: [] }) as {
+    messages: { role: string; content: string }[];
+  };
   expect(grammarErrors(messages)).toEqual([]);
   const results = messages.filter((one) => one.role === 'tool');
   expect(results).toHaveLength(1);
