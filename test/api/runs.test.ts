@@ -162,8 +162,10 @@ describe('POST /v1/runs', () => {
     ['a connect timeout of a number', { connectTimeout: 60 }],
     ['an unknown way to meet a missing connection', { onMissingConnection: 'ignore' }],
     ['an account id, which a body may not name', { accountId: 'ca_1' }],
-    ['an approval policy, which nothing would hold yet', { approvals: { require: 'writes' } }],
-    ['a wait for a resolution, which nobody could give yet', { onUnknownOutcome: 'wait' }],
+    ['an unknown approval policy', { approvals: { require: 'reads' } }],
+    ['an approval policy of no tool', { approvals: { require: [] } }],
+    ['an approval timeout of 91d', { approvals: { require: 'writes', timeout: '91d' } }],
+    ['an unknown way to meet an unknown outcome', { onUnknownOutcome: 'retry' }],
   ])('refuses %s with 400', async (_name, part) => {
     const { status, body } = await post({ userId: 'someone', ...part });
     expect([status, body.code]).toEqual([400, 'invalid_request']);
