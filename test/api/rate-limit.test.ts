@@ -6,13 +6,10 @@ import { createCallerLimits } from '../../api/caller-limits.ts';
 import { createKeyLimit } from '../../api/key-limit.ts';
 import { ApiProblem } from '../../api/problem-codes.ts';
 import { BAD_KEYS_PER_MINUTE, createStrangerLimit } from '../../api/stranger-limit.ts';
-import { readAccount } from '../../api/connect/read-account.ts';
 import { createComposio } from '../../composio/create-composio.ts';
 import { createRequestBudget } from '../../composio/request-budget.ts';
-import { openFlow } from '../../db/flows.ts';
 import { createDatabase } from '../../db/pool.ts';
 import { createBudgetStore } from '../../db/request-budget.ts';
-import { forUser } from '../../db/scope.ts';
 import { budgetTerms } from '../../domain/request-budget.ts';
 import type { TestApi } from './setup/api.ts';
 import { KEY, startTestApi } from './setup/api.ts';
@@ -177,8 +174,8 @@ describe('bad keys', () => {
   });
 });
 
-describe('a callback that finds no room in the budget', () => {
-  it('is not kept waiting: the account is pending for now, and Composio was not asked', async () => {
+describe('a look for a callback that finds no room in the budget', () => {
+  it('is not kept waiting: it is refused at once, and Composio was not asked', async () => {
     const terms = budgetTerms(2_000);
     const budget = createRequestBudget(terms, createBudgetStore(api.bellhop.db, 'held', terms));
     const composio = createComposio({
@@ -188,21 +185,13 @@ describe('a callback that finds no room in the budget', () => {
       sdk: 'composio-core',
       budget,
     });
-    await api.bellhop.putUser('held');
-    const { flow } = await forUser(api.bellhop.db, 'held', (tx) =>
-      openFlow(tx, {
-        userId: 'held',
-        app: 'slack',
-        appName: 'Slack',
-        reconnect: false,
-        returnUrl: null,
-        timeoutMs: 60_000,
-      }),
-    );
     budget.pause(30_000);
     const asked = await api.bellhop.sandbox.countRequests();
     const began = performance.now();
-    expect(await readAccount(composio.withClass('flows'), flow, 'ca_1')).toBe('pending');
+    await expect(composio.withClass('flows').getConnection('ca_1')).rejects.toMatchObject({
+      kind: 'rate_limited',
+      outcome: 'not_sent',
+    });
     expect(performance.now() - began).toBeLessThan(500);
     expect(await api.bellhop.sandbox.countRequests()).toBe(asked);
   });
