@@ -173,10 +173,12 @@ async function nextEffect(stage: Stage, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** How long a kill waits for a process that has finished starting: killing only what starts would let nothing ever run. */
-const READY_PATIENCE_MS = 4_000;
+/** How long a kill waits for a process that works: where a start takes as long as a life, nothing would ever run. */
+const READY_PATIENCE_MS = 10_000;
+/** Enough for a worker to have something on its way. */
+const LIFE_MS = 2_000;
 
-/** The picked one if it is ready, or the next that is; when none gets ready in time, whatever is alive. */
+/** The picked one if it works, or the next that does; when none does in time, whatever is alive. */
 async function pickReady(
   parts: readonly Supervised[],
   { pick, patienceMs, signal }: { pick: number; patienceMs: number; signal: AbortSignal },
@@ -185,7 +187,7 @@ async function pickReady(
   const inTurn = [...parts.slice(first), ...parts.slice(0, first)];
   const deadline = Date.now() + patienceMs;
   while (Date.now() < deadline && !signal.aborted) {
-    const ready = inTurn.find((part) => part.isReady());
+    const ready = inTurn.find((part) => (part.readyForMs() ?? 0) > LIFE_MS);
     if (ready) return ready;
     await sleep(50);
   }

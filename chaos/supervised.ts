@@ -7,7 +7,8 @@ export type Supervised = {
   readonly name: string;
   /** Null while it is down. */
   readonly pid: () => number | null;
-  readonly isReady: () => boolean;
+  /** How long it has been ready, milliseconds; null while it is not. */
+  readonly readyForMs: () => number | null;
   /** @returns whether there was a process to signal. */
   readonly signal: (signal: NodeJS.Signals) => boolean;
   /** Ends it for good, at once. */
@@ -30,7 +31,9 @@ export type SupervisedOptions = Omit<NodeChildOptions, 'name'> & {
 export function supervise(options: SupervisedOptions, log: OperationLog): Supervised {
   const { name, readyUrl } = options;
   let child: NodeChild | null = null;
-  let isReady = false;
+  let readySince: number | null = null;
+  /** It was killed, and is as good as gone: another kill would count a death twice. */
+  let isDoomed = false;
   const stopping = new AbortController();
   const once = async (): Promise<void> => {
     const started = startNodeChild(options);
@@ -40,14 +43,15 @@ export function supervise(options: SupervisedOptions, log: OperationLog): Superv
     const watching = new AbortController();
     const becomesReady = async (): Promise<void> => {
       await waitForUrl(readyUrl, started, { timeoutMs: READY_TIMEOUT_MS, signal: watching.signal });
-      isReady = true;
+      readySince = Date.now();
       log.note({ is: 'process', part: name, what: 'ready', pid: started.pid });
     };
     becomesReady().catch(() => undefined); // it ended first, or is stuck: the exit tells
     const { code, signal } = await started.exited;
     watching.abort();
     child = null;
-    isReady = false;
+    readySince = null;
+    isDoomed = false;
     log.note({ is: 'process', part: name, what: 'exit', pid: started.pid, code, signal });
     if (stopping.signal.aborted) return;
     await sleep(Date.now() - startedAt < EARLY_EXIT_MS ? EARLY_RESTART_MS : RESTART_MS);
@@ -56,8 +60,9 @@ export function supervise(options: SupervisedOptions, log: OperationLog): Superv
     while (!stopping.signal.aborted) await once();
   })();
   const signalIt = (signal: NodeJS.Signals): boolean => {
-    if (child === null || child.pid === 0 || child.hasExited()) return false;
+    if (child === null || child.pid === 0 || child.hasExited() || isDoomed) return false;
     try {
+      isDoomed = signal === 'SIGKILL';
       return process.kill(child.pid, signal);
     } catch {
       return false; // gone between our look and the signal
@@ -66,7 +71,7 @@ export function supervise(options: SupervisedOptions, log: OperationLog): Superv
   return {
     name,
     pid: () => child?.pid ?? null,
-    isReady: () => isReady,
+    readyForMs: () => (readySince === null || isDoomed ? null : Date.now() - readySince),
     signal: signalIt,
     stop: async () => {
       stopping.abort();
