@@ -1,7 +1,14 @@
 /** Canonical text: equal values, equal text. Storable text: what PostgreSQL really accepts (test/db/storable-json.test.ts asks it). */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Json, canonicalJson, storableJson, storableText } from '../../domain/json.ts';
+import {
+  type Json,
+  MAX_JSON_DEPTH,
+  canonicalJson,
+  isNestedDeeper,
+  storableJson,
+  storableText,
+} from '../../domain/json.ts';
 
 /** The same value with every object's members in another order. */
 function shuffled(value: Json): Json {
@@ -105,5 +112,32 @@ describe('storableText', () => {
         if (!text.includes('\0')) expect(storableText(text)).toBe(text);
       }),
     );
+  });
+});
+
+describe('a value that no parser would take', () => {
+  const nested = (levels: number): Json => {
+    let value: Json = 'core';
+    for (let level = 0; level < levels; level += 1) value = level % 2 === 0 ? [value] : { a: value };
+    return value;
+  };
+
+  test.each([501, 5_000, 100_000])('of %i levels is kept to the 500th, with a note of the cut', (levels) => {
+    const text = storableJson(nested(levels));
+    expect(text).toContain('[cut: nested too deeply]');
+    expect(text).not.toContain('core');
+    expect(isNestedDeeper(JSON.parse(text) as Json, MAX_JSON_DEPTH)).toBe(false);
+  });
+
+  test('of 500 levels is kept whole', () => {
+    expect(storableJson(nested(500))).toBe(JSON.stringify(nested(500)));
+    expect(isNestedDeeper(nested(500), 500)).toBe(false);
+    expect(isNestedDeeper(nested(501), 500)).toBe(true);
+  });
+
+  test('of more than four million parts is kept as one string that holds all of it', () => {
+    const parts = Array.from({ length: 4_000_001 }, () => 1);
+    expect(JSON.parse(storableJson(parts))).toBe(JSON.stringify(parts));
+    expect(storableJson(parts.slice(1))).toBe(JSON.stringify(parts.slice(1)));
   });
 });
