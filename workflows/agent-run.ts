@@ -5,6 +5,7 @@
 import {
   CancellationScope,
   ActivityFailure,
+  ContinueAsNew,
   allHandlersFinished,
   condition,
   continueAsNew,
@@ -185,7 +186,9 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     try {
       return await CancellationScope.cancellable(drive);
     } catch (error) {
-      if (isCancellation(error)) return await close({ status: 'cancelled' });
+      // A call whose worker was lost after the cancellation is not tried again: it comes back as a time-out, not as cancelled.
+      const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
+      if (isCancelled && !(error instanceof ContinueAsNew)) return await close({ status: 'cancelled' });
       if (error instanceof ConnectionTimeout) {
         return await fail('connection_timeout', `Nobody connected ${error.message} in time.`);
       }
