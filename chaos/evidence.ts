@@ -12,6 +12,7 @@ export type RunRow = {
   readonly key: string | null;
   readonly status: string;
   readonly error: string | null;
+  readonly message: string | null;
   readonly isLocking: boolean;
   readonly createdAt: number;
   readonly finishedAt: number | null;
@@ -73,6 +74,7 @@ const ms = (column: string): string => `(extract(epoch from ${column}) * 1000)::
 
 const TABLES: Readonly<Record<string, string>> = {
   runs: `select r.id, r.user_id as user, r.metadata->>'key' as key, r.status, r.error_code as error,
+    r.error_message as message,
     exists (select 1 from threads t where t.active_run_id = r.id) as "isLocking",
     ${ms('r.created_at')} as "createdAt", ${ms('r.finished_at')} as "finishedAt" from runs r order by r.created_at`,
   'tool-calls': `select run_id as "runId", id, user_id as user, tool, is_write as "isWrite", arguments,

@@ -65,7 +65,11 @@ async function perform(stage: Stage, options: ChaosOptions, log: OperationLog): 
   });
   const { users: everybody, api } = workload;
   const injector = startInjector(plan, { stage, users: everybody, api, log });
-  const ticker = setInterval(() => void report(stage, workload.open()), MINUTE_MS);
+  let minute = 0;
+  const ticker = setInterval(() => {
+    minute += 1;
+    void report(stage, `minute ${minute}`, workload.open());
+  }, MINUTE_MS);
   try {
     await Promise.all([injector.done, sleep(minutes * MINUTE_MS)]);
   } finally {
@@ -81,9 +85,9 @@ async function perform(stage: Stage, options: ChaosOptions, log: OperationLog): 
   await gatherEvidence(stage);
 }
 
-async function report(stage: Stage, open: number): Promise<void> {
+async function report(stage: Stage, when: string, open: number): Promise<void> {
   const { effects } = await stage.composio.state();
-  say(`${effects} effects, ${open} runs open`);
+  say(`${when}: ${effects} effects so far, ${open} runs open`);
 }
 
 /** The checker reads the folder alone: what this process holds in memory cannot sway it. */

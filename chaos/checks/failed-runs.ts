@@ -5,5 +5,8 @@ import type { Violation } from './violation.ts';
 export function checkFailedRuns({ runs }: Record): readonly Violation[] {
   return runs
     .filter(({ status }) => status === 'failed')
-    .map(({ id, error }) => ({ kind: 'failed run', what: `run ${id} failed: ${error}` }));
+    .map(({ id, error, message }) => ({
+      kind: 'failed run',
+      what: `run ${id} failed: ${error} (${message})`,
+    }));
 }

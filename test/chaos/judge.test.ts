@@ -138,11 +138,11 @@ describe('outcomes', () => {
   });
   test('a run that failed, for faults park runs', () => {
     const change = {
-      runs: [run({ status: 'failed', error: 'internal' })],
+      runs: [run({ status: 'failed', error: 'internal', message: 'why' })],
       notices: [notice({ type: 'run.failed' })],
       arrivals: [arrival({ type: 'run.failed' })],
     };
-    expect(only(change)).toBe('failed run: run r1 failed: internal');
+    expect(only(change)).toBe('failed run: run r1 failed: internal (why)');
   });
 });
 

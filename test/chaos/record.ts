@@ -34,6 +34,7 @@ export function run(change: Partial<RunRow> = {}): RunRow {
     key: 'key-1',
     status: 'completed',
     error: null,
+    message: null,
     isLocking: false,
     createdAt: T0,
     finishedAt: T0 + 2_000,
