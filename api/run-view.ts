@@ -14,11 +14,16 @@ import { toRunBody } from './schemas/run.ts';
 
 const NO_DETAILS: RunDetails = { waiting: [], toolCalls: [], approvals: new Map() };
 
-export async function viewRuns(tx: AnyTx, runs: readonly Run[]): Promise<RunView[]> {
+export async function viewRuns(
+  tx: AnyTx,
+  runs: readonly Run[],
+  options: { withContent: boolean },
+): Promise<RunView[]> {
   if (runs.length === 0) return [];
   const details = await listRunDetails(
     tx,
     runs.map((run) => run.id),
+    options,
   );
   return runs.map((run) => ({ run, ...(details.get(run.id) ?? NO_DETAILS) }));
 }
@@ -29,10 +34,11 @@ export async function readRunBody(
   runId: string,
   principal: Principal,
 ): Promise<RunBody> {
+  const withContent = hasScope(principal, 'operator');
   const view = await asSystem(deps.db, async (tx) => {
     const run = await getRun(tx, runId);
-    return run ? (await viewRuns(tx, [run]))[0] : undefined;
+    return run ? (await viewRuns(tx, [run], { withContent }))[0] : undefined;
   });
   if (!view) throw new ApiProblem('not_found');
-  return toRunBody(view, { publicUrl: deps.publicUrl, withContent: hasScope(principal, 'operator') });
+  return toRunBody(view, { publicUrl: deps.publicUrl, withContent });
 }

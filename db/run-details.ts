@@ -17,6 +17,7 @@ export type RunDetails = {
 export async function listRunDetails(
   tx: AnyTx,
   runIds: readonly string[],
+  { withContent }: { withContent: boolean },
 ): Promise<ReadonlyMap<string, RunDetails>> {
   const ids = sql<string>`any(${runIds as string[]}::text[])`;
   const waiting = await tx
@@ -34,13 +35,7 @@ export async function listRunDetails(
     .where('flow_waiters.state', 'in', ['waiting', 'told'])
     .orderBy('flow_waiters.app')
     .execute();
-  const calls = await tx
-    .selectFrom('tool_calls')
-    .selectAll()
-    .where('run_id', '=', ids)
-    .orderBy('turn')
-    .orderBy('position')
-    .execute();
+  const calls = await listCalls(tx, runIds, withContent);
   const approvals = await tx
     .selectFrom('approvals')
     .selectAll()
@@ -61,6 +56,49 @@ export async function listRunDetails(
     ]),
   );
 }
+
+/** Without content when nobody will be shown it: one result may have 50 MB, and a page has a hundred runs. */
+async function listCalls(tx: AnyTx, runIds: readonly string[], withContent: boolean) {
+  const query = tx
+    .selectFrom('tool_calls')
+    .where('run_id', '=', sql<string>`any(${runIds as string[]}::text[])`)
+    .orderBy('turn')
+    .orderBy('position');
+  if (withContent) return query.selectAll().execute();
+  return query
+    .select(CALL_COLUMNS)
+    .select([
+      sql<string>`''`.as('arguments'),
+      sql<null>`null`.as('edited_arguments'),
+      sql<null>`null`.as('result'),
+      sql<null>`null`.as('error'),
+    ])
+    .execute();
+}
+
+/** All but the content. */
+const CALL_COLUMNS = [
+  'run_id',
+  'id',
+  'user_id',
+  'turn',
+  'position',
+  'tool',
+  'app',
+  'is_write',
+  'digest',
+  'account_id',
+  'status',
+  'attempts',
+  'started_at',
+  'deadline_at',
+  'finished_at',
+  'log_id',
+  'resolution',
+  'resolver',
+  'resolved_at',
+  'resolution_heard_at',
+] as const;
 
 function toWaiting(row: {
   app: string;

@@ -1,9 +1,8 @@
-/** GET /v1/runs: newest first, of one user or in one state when asked. */
+/** GET /v1/runs: newest first, without the content of tool calls, of one user or in one state when asked. */
 import { z } from 'zod';
 import { listRuns } from '../../db/runs.ts';
 import { asSystem } from '../../db/scope.ts';
 import { RUN_STATUSES } from '../../domain/statuses.ts';
-import { hasScope } from '../auth.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import { defineRoute } from '../define-route.ts';
 import { viewRuns } from '../run-view.ts';
@@ -16,10 +15,11 @@ export const listRunsRoute = defineRoute({
   operationId: 'listRuns',
   tag: 'Runs',
   summary: 'List runs',
+  description: 'Without arguments and results of tool calls, which can be large: read the run for those.',
   scope: 'runs',
   query: pageQuery.extend({ userId: userIdInQuery.optional(), status: z.enum(RUN_STATUSES).optional() }),
   responses: { 200: { description: 'A page of runs, newest first.', body: pageOf(runSchema) } },
-  handler: async ({ db, publicUrl }, { query, principal }) => {
+  handler: async ({ db, publicUrl }, { query }) => {
     const key = decodeCursor('runs', 2, query.cursor);
     const { rows, views } = await asSystem(db, async (tx) => {
       const found = await listRuns(tx, {
@@ -29,13 +29,10 @@ export const listRunsRoute = defineRoute({
         limit: query.limit + 1,
       });
       const shown = found.slice(0, query.limit).map((row) => row.run);
-      return { rows: found, views: await viewRuns(tx, shown) };
+      return { rows: found, views: await viewRuns(tx, shown, { withContent: false }) };
     });
     const { nextCursor } = toPage('runs', rows, query.limit, (row) => [row.createdAtText, row.run.id]);
-    const withContent = hasScope(principal, 'operator');
-    return {
-      status: 200,
-      body: { items: views.map((view) => toRunBody(view, { publicUrl, withContent })), nextCursor },
-    };
+    const items = views.map((view) => toRunBody(view, { publicUrl, withContent: false }));
+    return { status: 200, body: { items, nextCursor } };
   },
 });
