@@ -6,9 +6,10 @@ const own = {
   domain: [],
   // activities: types only, see workflows-activities-types
   workflows: ['domain', 'activities'],
-  activities: ['domain', 'composio', 'model', 'db', 'workflows/messages\\.ts'],
+  activities: ['domain', 'composio', 'model', 'mail', 'db', 'workflows/messages\\.ts'],
   composio: ['domain'],
   model: ['domain'],
+  mail: ['domain'],
   db: ['domain'],
   config: ['domain'],
   api: ['domain', 'composio', 'db', 'config', 'workflows/messages\\.ts'],
@@ -19,6 +20,7 @@ const npmOf = {
   activities: ['@temporalio/activity', '@temporalio/client', '@temporalio/common', 'standardwebhooks', 'zod'],
   composio: ['composio-core', 'ajv', 'zod'],
   model: ['openai', 'zod'],
+  mail: ['nodemailer'],
   db: ['kysely', 'pg', '@types/pg'],
   config: ['zod', '@temporalio/envconfig', '@temporalio/client', '@temporalio/common'],
   api: [
@@ -44,7 +46,7 @@ const folderRules = Object.entries(own).map(([folder, allowed]) => ({
   severity: 'error',
   from: { path: `^${folder}/`, pathNot: '/main\\.ts$|^db/migrate\\.ts$' },
   to: {
-    path: '^(domain|workflows|activities|composio|model|db|config|api|worker|sandbox|bench|chaos|test|scripts|console)/',
+    path: '^(domain|workflows|activities|composio|model|mail|db|config|api|worker|sandbox|bench|chaos|test|scripts|console)/',
     pathNot: `^(${[folder, ...allowed].map((f) => (f.endsWith('.ts') ? f : `${f}/`)).join('|')})`,
   },
 }));
@@ -79,7 +81,7 @@ module.exports = {
     {
       name: 'production-no-sandbox',
       severity: 'error',
-      from: { path: '^(domain|workflows|activities|composio|model|db|config|api|worker)/' },
+      from: { path: '^(domain|workflows|activities|composio|model|mail|db|config|api|worker)/' },
       to: { path: '^(sandbox|bench|chaos|test|scripts)/' },
     },
     {

@@ -42,6 +42,7 @@ COPY workflows ./workflows
 COPY activities ./activities
 COPY composio ./composio
 COPY model ./model
+COPY mail ./mail
 COPY db ./db
 COPY config ./config
 COPY api ./api
