@@ -55,8 +55,13 @@ export function startCollector(stage: Stage, standing: readonly string[]): Colle
   const stopping = new AbortController();
   const living = (async () => {
     while (!stopping.signal.aborted) {
-      await readModel();
-      await readComposio(false);
+      try {
+        await readModel();
+        await readComposio(false);
+      } catch (error) {
+        // What was not read now is read next time; the last look may not fail.
+        console.error(`the sandboxes could not be read: ${String(error)}`);
+      }
       await sleep(EVERY_MS);
     }
   })();

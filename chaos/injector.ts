@@ -23,11 +23,16 @@ type Deps = {
 /** How a fault that began is ended; `part` is whom it met. Null: it could not begin. */
 type Begun = { readonly part?: string; readonly forMs?: number; readonly end?: () => Promise<void> | void };
 type Begin = (deps: Deps, state: State, fault: Fault, n: number) => Promise<Begun | null>;
-type State = { readonly busy: Set<string>; readonly signal: AbortSignal };
+type State = {
+  readonly busy: Set<string>;
+  /** Fault rules of the Composio sandbox that are still on. */
+  readonly rules: Set<string>;
+  readonly signal: AbortSignal;
+};
 
 export function startInjector(plan: readonly Planned[], deps: Deps): Injector {
   const stopping = new AbortController();
-  const state: State = { busy: new Set(), signal: stopping.signal };
+  const state: State = { busy: new Set(), rules: new Set(), signal: stopping.signal };
   const running = new Set<Promise<void>>();
   const began = Date.now();
   const run = async (planned: Planned): Promise<void> => {
@@ -48,7 +53,9 @@ export function startInjector(plan: readonly Planned[], deps: Deps): Injector {
     for (const planned of plan) {
       await pause(began + planned.atMs - Date.now(), stopping.signal);
       if (stopping.signal.aborted) return;
-      const work: Promise<void> = run(planned).finally(() => running.delete(work));
+      const work: Promise<void> = run(planned)
+        .catch((error: unknown) => console.error(`fault ${planned.n} could not be ended: ${String(error)}`))
+        .finally(() => running.delete(work));
       running.add(work);
     }
   })();
@@ -58,6 +65,7 @@ export function startInjector(plan: readonly Planned[], deps: Deps): Injector {
       stopping.abort();
       await done;
       await Promise.all(running);
+      for (const id of state.rules) await deps.stage.composio.removeFault(id);
       for (const link of deps.stage.links.values()) link.end();
     },
   };
@@ -100,7 +108,12 @@ const begin: Begin = async (deps, state, fault, n) => {
         probability: fault.share,
         seed: n,
       });
-      return { forMs: fault.forMs, end: async () => void (await stage.composio.removeFault(id)) };
+      state.rules.add(id);
+      const end = async (): Promise<void> => {
+        await stage.composio.removeFault(id);
+        state.rules.delete(id);
+      };
+      return { forMs: fault.forMs, end };
     }
     case 'model':
       await stage.model.fault({ fault: fault.fault, times: fault.times });
