@@ -10,6 +10,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   proxyActivities,
   setHandler,
   workflowInfo,
@@ -174,6 +175,8 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
         const options = { summary: `turn ${step.turn}: model` };
         const turn = await model.callModel.executeWithOptions(options, [{ ...key, turn: step.turn }]);
         next = nextStep(progress, begun.limits, { after: 'model', ...turn });
+      } else if (step.do === 'execute_tools' && step.instead && patched('deadline-before-tools')) {
+        return await fail(step.instead.code, step.instead.message);
       } else if (step.do === 'execute_tools') {
         next = nextStep(progress, begun.limits, await executeCalls(step.calls, begun));
       } else {

@@ -31,7 +31,12 @@ export type Happened =
 export type Step =
   | { readonly do: 'wait_for_connection' }
   | { readonly do: 'call_model'; readonly turn: number }
-  | { readonly do: 'execute_tools'; readonly calls: readonly RunnableCall[] }
+  /** `instead`: the run's time is over, so that its calls must not be made any more. */
+  | {
+      readonly do: 'execute_tools';
+      readonly calls: readonly RunnableCall[];
+      readonly instead?: Extract<Step, { do: 'fail' }>;
+    }
   | { readonly do: 'fail'; readonly code: RunErrorCode; readonly message: string }
   /** The run's row has its end already. */
   | { readonly do: 'return'; readonly status: RunStatus };
@@ -83,7 +88,9 @@ function afterModel(
       }
       // Every call of the turn was refused before it could run: the model hears why.
       if (happened.calls.length === 0) return { progress: spent, step: callModel(spent, limits) };
-      return { progress: spent, step: { do: 'execute_tools', calls: happened.calls } };
+      const overdue = overdueOf(spent, limits);
+      const step = { do: 'execute_tools' as const, calls: happened.calls };
+      return { progress: spent, step: overdue === null ? step : { ...step, instead: overdue } };
     }
   }
 }
@@ -94,12 +101,15 @@ function callModel(progress: AgentRunProgress, limits: RunLimits): Step {
     return fail('limit_turns', `The run may take ${limits.maxTurns} turns.`);
   if (progress.tokens >= limits.maxTokens)
     return fail('limit_tokens', `The run may use ${limits.maxTokens} tokens.`);
-  if (progress.activeMs >= limits.deadlineMs) {
-    return fail('limit_deadline', `The run may be active for ${Math.round(limits.deadlineMs / 1000)} s.`);
-  }
-  return { do: 'call_model', turn: progress.turn + 1 };
+  return overdueOf(progress, limits) ?? { do: 'call_model', turn: progress.turn + 1 };
 }
 
-function fail(code: RunErrorCode, message: string): Step {
+function overdueOf(progress: AgentRunProgress, limits: RunLimits): Extract<Step, { do: 'fail' }> | null {
+  return progress.activeMs < limits.deadlineMs
+    ? null
+    : fail('limit_deadline', `The run may be active for ${Math.round(limits.deadlineMs / 1000)} s.`);
+}
+
+function fail(code: RunErrorCode, message: string): Extract<Step, { do: 'fail' }> {
   return { do: 'fail', code, message };
 }

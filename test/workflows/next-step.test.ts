@@ -72,8 +72,13 @@ describe('after the model', () => {
     const step = stepOf({ toolCalls: 3 }, asked(2));
     expect(step).toEqual({ do: 'fail', code: 'limit_tool_calls', message: 'The run may make 4 tool calls.' });
   });
-  test('calls of the last turn still run although tokens or time are used up by its answer', () => {
-    expect(stepOf({ turn: 2, tokens: 999, activeMs: 59_999 }, asked(1)).do).toBe('execute_tools');
+  test('calls of the last turn still run although its answer used up the tokens', () => {
+    expect(stepOf({ turn: 2, tokens: 999 }, asked(1))).toEqual({ do: 'execute_tools', calls: calls(1) });
+  });
+  test('calls of an answer that used up the time are not made', () => {
+    const instead = { do: 'fail', code: 'limit_deadline', message: 'The run may be active for 60 s.' };
+    expect(stepOf({ activeMs: 59_949 }, asked(1))).toEqual({ do: 'execute_tools', calls: calls(1) });
+    expect(stepOf({ activeMs: 59_950 }, asked(1))).toEqual({ do: 'execute_tools', calls: calls(1), instead });
   });
 });
 
