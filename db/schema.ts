@@ -40,6 +40,7 @@ export interface Schema {
   notices: NoticesTable;
   deliveries: DeliveriesTable;
   idempotency_keys: IdempotencyKeysTable;
+  gone_receivers: GoneReceiversTable;
 }
 
 export interface UsersTable {
@@ -74,6 +75,8 @@ export interface ConnectionFlowsTable {
   reconnect: Generated<boolean>;
   refused_account_id: Generated<string | null>;
   return_url: string | null;
+  /** The notice that mailed its link, or is about to. */
+  mail_notice_id: Generated<string | null>;
   token: string;
   account_id: string | null;
   created_at: InstantNow;
@@ -275,6 +278,10 @@ export interface DeliveriesTable {
   created_at: InstantNow;
   updated_at: InstantNow;
   delivered_at: NullableInstant;
+}
+export interface GoneReceiversTable {
+  url_digest: string;
+  gone_at: InstantNow;
 }
 export interface IdempotencyKeysTable {
   /** Whose API key. */
