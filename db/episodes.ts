@@ -49,6 +49,17 @@ export async function closeEpisodes(tx: AnyTx, userId: string, apps: readonly st
     .execute();
 }
 
+/** Whether the app has still not been seen to work again. */
+export async function isEpisodeOpen(tx: AnyTx, episodeId: string): Promise<boolean> {
+  const row = await tx
+    .selectFrom('connection_episodes')
+    .select('id')
+    .where('id', '=', episodeId)
+    .where('closed_at', 'is', null)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Open episodes of these users; of all users for null. */
 export async function listOpenEpisodes(
   tx: AnyTx,
