@@ -43,8 +43,9 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
   const { run, call, knowledge } = await readCall(deps, key);
   if (isFinal(call)) return finalOutcome(deps, run, call);
   if (isEndedRunStatus(run.status)) return { status: 'ended' };
+  // A read has no effect to outwait: it is sent again at once, and the earlier attempt's claim is superseded.
   const current =
-    call.status === 'started' && deps.settings.sabotage !== 'skip-ledger'
+    call.status === 'started' && call.isWrite && deps.settings.sabotage !== 'skip-ledger'
       ? await outwaitEarlierAttempt(deps, key)
       : call;
   if (isFinal(current)) return finalOutcome(deps, run, current);
@@ -69,6 +70,7 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
     return settle(deps, run, current, { status: 'failed', error: error.message });
   }
   if (tool.noAuth) return send(deps, { run, call: current, tool, args, account: null, signal });
+  const askedAt = performance.now();
   const resolution = await resolveForCall(deps, run.userId, tool.app, { knowledge, signal });
   if (resolution.kind === 'needs_connection') {
     return parkForConnection(deps, {
@@ -77,6 +79,7 @@ async function execute(deps: ActivityDeps, key: ToolCallKey, signal: AbortSignal
       tool,
       reason: resolution.reason,
       account: resolution.account,
+      askedAt,
       refused: false,
     });
   }
