@@ -22,6 +22,8 @@ const FOREIGN_KEY_VIOLATION = '23503';
 export type PageOptions = {
   readonly signal: AbortSignal;
   readonly onRequest: () => void;
+  /** Of each page, once it is there. */
+  readonly onAccounts?: (accounts: readonly ConnectedAccount[]) => void;
   /** Waits in its place when Composio's limit leaves no room, instead of failing. */
   readonly isPatient?: boolean;
 };
@@ -38,6 +40,7 @@ export async function* pagesOf(
     const ask = async (): Promise<Page> => await composio.listConnections(asked, { signal: options.signal });
     options.onRequest();
     const page: Page = await (options.isPatient === true ? waitOutLimit(ask, options.signal) : ask());
+    options.onAccounts?.(page.items);
     yield page.items;
     // A cursor that leads to itself would go round for ever.
     cursor = page.nextCursor === cursor ? null : page.nextCursor;
@@ -56,6 +59,7 @@ export async function settleSuspects(
   options: PageOptions,
 ): Promise<SettleResult> {
   if (userIds.length === 0) return { broken: 0, notified: 0 };
+  const askedAt = performance.now();
   const byUser = new Map<string, ConnectedAccount[]>(userIds.map((userId) => [userId, []]));
   const query = { entityIds: userIds.map(toEntityId), statuses: [...BROKEN_STATUSES, 'ACTIVE' as const] };
   for await (const page of pagesOf(deps.composio, query, options)) {
@@ -68,13 +72,12 @@ export async function settleSuspects(
   let broken = 0;
   let notified = 0;
   for (const [userId, accounts] of byUser) {
-    const result = await settleUser(deps, userId, accounts, openApps.get(userId) ?? []).catch(
-      (error: unknown) => {
-        // The user was removed while the audit was on its way: nobody is left to tell.
-        if ((error as { code?: unknown }).code === FOREIGN_KEY_VIOLATION) return { broken: 0, notified: 0 };
-        throw error;
-      },
-    );
+    const seen = { askedAt, accounts, openApps: openApps.get(userId) ?? [] };
+    const result = await settleUser(deps, userId, seen).catch((error: unknown) => {
+      // The user was removed while the audit was on its way: nobody is left to tell.
+      if ((error as { code?: unknown }).code === FOREIGN_KEY_VIOLATION) return { broken: 0, notified: 0 };
+      throw error;
+    });
     broken += result.broken;
     notified += result.notified;
   }
@@ -84,8 +87,11 @@ export async function settleSuspects(
 async function settleUser(
   deps: ActivityDeps,
   userId: string,
-  accounts: readonly ConnectedAccount[],
-  openApps: readonly string[],
+  {
+    askedAt,
+    accounts,
+    openApps,
+  }: { askedAt: number; accounts: readonly ConnectedAccount[]; openApps: readonly string[] },
 ): Promise<SettleResult> {
   const entityId = toEntityId(userId);
   const apps = [...new Set([...accounts.map((account) => account.app), ...openApps])].sort();
@@ -100,8 +106,9 @@ async function settleUser(
       ];
     });
     const mended = openApps.filter((app) => !missing.some((item) => item.app === app));
-    await closeEpisodes(tx, userId, mended);
-    const user = { userId, timeoutMs: deps.settings.connectTimeoutMs, channels: channelsOf(deps.settings) };
+    await closeEpisodes(tx, userId, mended, askedAt);
+    const { connectTimeoutMs: timeoutMs } = deps.settings;
+    const user = { userId, timeoutMs, channels: channelsOf(deps.settings), askedAt };
     const { noticeIds } = await openFlowsFor(tx, user, missing);
     return { broken: missing.length, noticeIds };
   });

@@ -60,6 +60,7 @@ export function createFlowActivities(deps: ActivityDeps) {
 /** Completes or expires the flow if that is due. */
 async function advance(deps: ActivityDeps, flow: Flow, signal: AbortSignal): Promise<void> {
   const entityId = toEntityId(flow.userId);
+  const askedAt = performance.now();
   const accounts = await deps.composio.forEntity(entityId).connections([flow.app], { signal });
   const attempts = await forUser(deps.db, flow.userId, (tx) => listAttempts(tx, flow.id));
   for (const attempt of attempts) {
@@ -82,7 +83,7 @@ async function advance(deps: ActivityDeps, flow: Flow, signal: AbortSignal): Pro
       if (resolution.kind === 'ready') {
         if (!(await completeFlow(tx, flow, resolution.account.id))) return;
         await supersedeAttempts(tx, flow.id, null);
-        await closeEpisodes(tx, flow.userId, [flow.app]);
+        await closeEpisodes(tx, flow.userId, [flow.app], askedAt);
         return;
       }
     }

@@ -28,6 +28,8 @@ export type MissingApp = AppName & {
 
 /** A user's accounts of some apps as Composio shows them now, and which of them may act. */
 export type SeenAccounts = {
+  /** Of performance.now, before Composio was asked: what happened since then, this does not show. */
+  readonly askedAt: number;
   readonly apps: readonly string[];
   readonly accounts: readonly ConnectedAccount[];
   readonly resolutions: ReadonlyMap<string, Resolution>;
@@ -40,12 +42,13 @@ export async function seeAccounts(
   apps: readonly string[],
   { knowledge, signal }: { knowledge: (app: string) => AccountKnowledge; signal: AbortSignal },
 ): Promise<SeenAccounts> {
-  if (apps.length === 0) return { apps, accounts: [], resolutions: new Map() };
+  const askedAt = performance.now();
+  if (apps.length === 0) return { askedAt, apps, accounts: [], resolutions: new Map() };
   const entityId = toEntityId(userId);
   const listed = await deps.composio.forEntity(entityId).connections(apps, { signal });
   const accounts = listed.filter((account) => account.entityId === entityId && apps.includes(account.app));
   const resolve = (app: string) => resolveAccount(listed, { entityId, app, knowledge: knowledge(app) });
-  return { apps, accounts, resolutions: new Map(apps.map((app) => [app, resolve(app)] as const)) };
+  return { askedAt, apps, accounts, resolutions: new Map(apps.map((app) => [app, resolve(app)] as const)) };
 }
 
 /** Records what was seen. */
@@ -55,7 +58,7 @@ export async function recordSeen(tx: UserTx, userId: string, seen: SeenAccounts)
   await recordConnections(tx, userId, seen.accounts);
   await forgetMissingConnections(tx, userId, { apps: seen.apps, accountIds });
   const working = seen.apps.filter((app) => seen.resolutions.get(app)?.kind === 'ready');
-  await closeEpisodes(tx, userId, working);
+  await closeEpisodes(tx, userId, working, seen.askedAt);
 }
 
 /** The same without recording, for the one app of a tool call: the hot path reads only. */
@@ -85,7 +88,13 @@ export function missingOf(
 /** Opens (or joins) the flow of each missing app and, where an app has stopped working, its episode with the user's notice. */
 export async function openFlowsFor(
   tx: UserTx,
-  user: { userId: string; timeoutMs: number; channels: readonly 'webhook'[] },
+  user: {
+    userId: string;
+    timeoutMs: number;
+    channels: readonly 'webhook'[];
+    /** As in SeenAccounts. */
+    askedAt: number;
+  },
   missing: readonly MissingApp[],
 ): Promise<{ flows: ReadonlyMap<string, Flow>; noticeIds: readonly string[] }> {
   const flows = new Map<string, Flow>();
@@ -105,7 +114,7 @@ export async function openFlowsFor(
     if (item.account) {
       const noticeId = await tellBroken(
         tx,
-        { ...item, account: item.account, userId: user.userId, flowId: flow.id },
+        { ...item, account: item.account, userId: user.userId, flowId: flow.id, askedAt: user.askedAt },
         user.channels,
       );
       if (noticeId !== null) noticeIds.push(noticeId);
@@ -124,6 +133,7 @@ export async function tellBroken(
     reason: GateReason;
     account: ConnectedAccount;
     flowId: string;
+    askedAt: number;
   },
   channels: readonly 'webhook'[],
 ): Promise<string | null> {
@@ -134,6 +144,7 @@ export async function tellBroken(
     app: broken.app,
     accountId: account.id,
     status,
+    askedAt: broken.askedAt,
   });
   if (episodeId === null) return null;
   return addNotice(

@@ -78,7 +78,7 @@ export function createRunActivities(deps: ActivityDeps) {
         }
         const gate = await forUser(deps.db, run.userId, async (tx) => {
           await recordSeen(tx, run.userId, seen);
-          return passGate(deps, tx, run, { apps, missing });
+          return passGate(deps, tx, run, { apps, missing, askedAt: seen.askedAt });
         });
         for (const flow of gate.flows) await startFlowWorkflow(flow);
         if (deps.settings.webhook !== null) await startDeliveries(gate.noticeIds, run.userId);
@@ -112,9 +112,10 @@ export function createRunActivities(deps: ActivityDeps) {
 async function beginAtOnce(
   deps: ActivityDeps,
   run: Run,
-  { apps, accounts }: SeenAccounts,
+  { askedAt, apps, accounts }: SeenAccounts,
 ): Promise<{ isAdmitted: boolean } | null> {
-  const begin = { runId: run.id, userId: run.userId, apps, accounts, userRuns: deps.settings.userRuns };
+  const { userRuns } = deps.settings;
+  const begin = { runId: run.id, userId: run.userId, askedAt, apps, accounts, userRuns };
   return forUserInTurn(deps.db, run.userId, 'admit', beginRunAtOnce(begin));
 }
 
@@ -128,7 +129,7 @@ async function passGate(
   deps: ActivityDeps,
   tx: UserTx,
   run: Run,
-  { apps, missing }: { apps: readonly AppName[]; missing: readonly MissingApp[] },
+  { apps, missing, askedAt }: { apps: readonly AppName[]; missing: readonly MissingApp[]; askedAt: number },
 ): Promise<Gate> {
   const locked = await lockRun(tx, run.id);
   if (!locked || isEndedRunStatus(locked.status)) {
@@ -155,7 +156,7 @@ async function passGate(
   }
   const told = run.onMissingConnection === 'fail';
   const channels = channelsOf(deps.settings);
-  const user = { userId: run.userId, timeoutMs: run.connectTimeoutMs, channels };
+  const user = { userId: run.userId, timeoutMs: run.connectTimeoutMs, channels, askedAt };
   const { flows, noticeIds } = await openFlowsFor(tx, user, missing);
   const waitingFor: WaitingApp[] = [];
   for (const { app, reason } of missing) {

@@ -22,13 +22,15 @@ export type Parking = {
   readonly tool: Tool;
   readonly reason: GateReason;
   readonly account: ConnectedAccount | null;
+  /** Of performance.now, before Composio was asked what is the matter. */
+  readonly askedAt: number;
   /** An execution with this account was refused, though it was ACTIVE when it was chosen. */
   readonly refused: boolean;
 };
 
 export async function parkForConnection(
   deps: ActivityDeps,
-  { run, call, tool, refused, ...seen }: Parking,
+  { run, call, tool, refused, askedAt, ...seen }: Parking,
 ): Promise<
   { status: 'needs_connection'; app: string; reason: GateReason; flowId: string } | { status: 'ended' }
 > {
@@ -41,7 +43,7 @@ export async function parkForConnection(
     const locked = await lockRun(tx, run.id);
     if (!locked || isEndedRunStatus(locked.status)) return null;
     await releaseToolCall(tx, { runId: run.id, callId: call.id, attempt: call.attempts }, 'waiting');
-    const user = { userId: run.userId, timeoutMs: run.connectTimeoutMs, channels };
+    const user = { userId: run.userId, timeoutMs: run.connectTimeoutMs, channels, askedAt };
     const { flows, noticeIds } = await openFlowsFor(tx, user, [
       { app: tool.app, appName: tool.appName, reason, account, refusedAccountId },
     ]);

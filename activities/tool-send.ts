@@ -114,6 +114,7 @@ async function act(deps: ActivityDeps, sending: Sending, verdict: Verdict): Prom
         tool,
         reason: verdict.reason,
         account: sending.account,
+        askedAt: performance.now(),
         refused: true,
       });
   }

@@ -37,8 +37,9 @@ const BEGIN_RUN = `
     delete from connections k using run
     where k.user_id = $2::text and k.app = any($3::text[]) and k.account_id <> all($5::text[])
   ), mended as (
-    update connection_episodes e set closed_at = now() from run
+    update connection_episodes e set closed_at = now() - $11::float8 * interval '1 millisecond' from run
     where e.user_id = $2::text and e.app = any($3::text[]) and e.closed_at is null
+      and e.opened_at <= now() - $11::float8 * interval '1 millisecond'
       and not exists (
         select 1 from connection_flows f
         where f.user_id = e.user_id and f.app = e.app
@@ -53,6 +54,8 @@ export function beginRunAtOnce(begin: {
   /** Those that its tools need, each of which has an account that may act. */
   readonly apps: readonly string[];
   readonly accounts: readonly ConnectedAccount[];
+  /** Of performance.now, before Composio was asked for them. */
+  readonly askedAt: number;
   /** Runs of the user that may be at work at once. */
   readonly userRuns: number;
 }): Statement<{ isAdmitted: boolean } | null> {
@@ -60,18 +63,24 @@ export function beginRunAtOnce(begin: {
   const accounts = [...new Map(begin.accounts.map((account) => [account.id, account])).values()];
   return {
     text: BEGIN_RUN,
-    values: [
-      begin.runId,
-      begin.userId,
-      begin.apps,
-      begin.userRuns,
-      accounts.map((account) => account.id),
-      accounts.map((account) => account.app),
-      accounts.map((account) => account.status),
-      accounts.map((account) => (account.statusReason === null ? null : storableText(account.statusReason))),
-      accounts.map((account) => account.disabled),
-      accounts.map((account) => account.createdAt),
-    ],
+    // Made when the transaction begins, whose clock it is held against: there may have been a wait for a connection.
+    get values() {
+      return [
+        begin.runId,
+        begin.userId,
+        begin.apps,
+        begin.userRuns,
+        accounts.map((account) => account.id),
+        accounts.map((account) => account.app),
+        accounts.map((account) => account.status),
+        accounts.map((account) =>
+          account.statusReason === null ? null : storableText(account.statusReason),
+        ),
+        accounts.map((account) => account.disabled),
+        accounts.map((account) => account.createdAt),
+        Math.max(0, performance.now() - begin.askedAt),
+      ];
+    },
     read: ([row]) => (row ? { isAdmitted: (row as { is_admitted: boolean }).is_admitted } : null),
   };
 }

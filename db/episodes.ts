@@ -1,4 +1,8 @@
-/** Episodes: one opens when a user's app stops working, whoever saw it, and closes when it works again. */
+/**
+ * Episodes: one opens when a user's app stops working, whoever saw it, and closes when it works again.
+ * Several look at once (audit, webhook, runs), and may write in another order than they looked. So each says when it asked
+ * Composio: an older look neither closes what a newer one opened, nor opens again what a newer one closed.
+ */
 import { sql } from 'kysely';
 import type { ConnectionStatus } from '../domain/statuses.ts';
 import { newId } from './ids.ts';
@@ -9,37 +13,49 @@ export type NewEpisode = {
   readonly app: string;
   readonly accountId: string;
   readonly status: ConnectionStatus;
+  /** Of performance.now, before Composio was asked; default: this moment. */
+  readonly askedAt?: number;
 };
 
-/** @returns the new episode's id, or null when one is open already: its user has been told. */
+/**
+ * @returns the new episode's id, or null when one is open already (its user has been told), or when the app was seen to
+ * work, or was connected, after Composio was asked: whoever looks next sees how it is now.
+ */
 export async function openEpisode(tx: AnyTx, episode: NewEpisode): Promise<string | null> {
-  const row = await tx
-    .insertInto('connection_episodes')
-    .values({
-      id: newId(),
-      user_id: episode.userId,
-      app: episode.app,
-      account_id: episode.accountId,
-      status: episode.status,
-    })
-    .onConflict((oc) => oc.columns(['user_id', 'app']).where('closed_at', 'is', null).doNothing())
-    .returning('id')
-    .executeTakeFirst();
-  return row?.id ?? null;
+  const { userId, app } = episode;
+  const askedAt = instantOf(episode.askedAt);
+  const { rows } = await sql<{ id: string }>`
+    insert into connection_episodes (id, user_id, app, account_id, status, opened_at)
+    select ${newId()}::text, ${userId}::text, ${app}::text, ${episode.accountId}::text, ${episode.status}::text, ${askedAt}
+    where not exists (
+      select 1 from connection_episodes e where e.user_id = ${userId} and e.app = ${app} and e.closed_at > ${askedAt})
+      and not exists (
+        select 1 from connections k where k.user_id = ${userId} and k.app = ${app} and k.verified_at > ${askedAt})
+    on conflict (user_id, app) where closed_at is null do nothing
+    returning id`.execute(tx);
+  return rows[0]?.id ?? null;
 }
 
 /**
- * The app works again for this user. Not so when an execution was refused with the account that Composio goes on calling
- * ACTIVE: that lasts until the flow which asks for another account is over, and is told once.
+ * The app works again for this user, or is gone. Not so when an execution was refused with the account that Composio goes
+ * on calling ACTIVE: that lasts until the flow which asks for another account is over, and is told once.
+ * `askedAt` of performance.now, before Composio was asked; default: this moment.
  */
-export async function closeEpisodes(tx: AnyTx, userId: string, apps: readonly string[]): Promise<void> {
+export async function closeEpisodes(
+  tx: AnyTx,
+  userId: string,
+  apps: readonly string[],
+  askedAt?: number,
+): Promise<void> {
   if (apps.length === 0) return;
+  const asked = instantOf(askedAt);
   await tx
     .updateTable('connection_episodes')
-    .set({ closed_at: sql<Date>`now()` })
+    .set({ closed_at: asked })
     .where('user_id', '=', userId)
     .where(sql<boolean>`app = any(${apps as string[]}::text[])`)
     .where('closed_at', 'is', null)
+    .where('opened_at', '<=', asked)
     .where(
       sql<boolean>`not exists (
         select 1 from connection_flows f
@@ -47,6 +63,15 @@ export async function closeEpisodes(tx: AnyTx, userId: string, apps: readonly st
           and f.status = 'open' and f.refused_account_id is not null and f.expires_at > now())`,
     )
     .execute();
+}
+
+/**
+ * By the database's clock, which all processes share; only a length of time is taken from here. Not `clock_timestamp`: a
+ * statement that waits for a row would take its look for a newer one.
+ */
+function instantOf(askedAt: number = performance.now()) {
+  const agoMs = Math.max(0, performance.now() - askedAt);
+  return sql<Date>`(statement_timestamp() - ${agoMs}::float8 * interval '1 millisecond')`;
 }
 
 /** Whether the app has still not been seen to work again. */

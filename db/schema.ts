@@ -17,6 +17,7 @@ import type {
   RunEventType,
   RunStatus,
   ToolCallStatus,
+  WebhookEventOutcome,
 } from '../domain/statuses.ts';
 
 type Instant = ColumnType<Date, Date | string, Date | string>;
@@ -40,6 +41,7 @@ export interface Schema {
   notices: NoticesTable;
   deliveries: DeliveriesTable;
   idempotency_keys: IdempotencyKeysTable;
+  webhook_events: WebhookEventsTable;
   gone_receivers: GoneReceiversTable;
 }
 
@@ -292,4 +294,17 @@ export interface IdempotencyKeysTable {
   created_at: InstantNow;
   /** Null while the run is still being accepted. */
   accepted_at: NullableInstant;
+}
+export interface WebhookEventsTable {
+  /** Composio's `webhook-id`. */
+  id: string;
+  type: string;
+  /** Null once it is settled: what is left only recognises a repetition. */
+  account_id: string | null;
+  /** Whose account it is, as the event has it: where to look first, never a proof. */
+  named_user: string | null;
+  received_at: InstantNow;
+  tries: Generated<number>;
+  settled_at: NullableInstant;
+  outcome: WebhookEventOutcome | null;
 }

@@ -146,3 +146,11 @@ export const NOTICE_TYPES = [
   'run.failed',
 ] as const;
 export type NoticeType = (typeof NOTICE_TYPES)[number];
+
+/**
+ * What became of an event of Composio's webhook. `read`: its user's accounts were read, and whatever they showed is settled;
+ * `gone`: Composio has no such account; `foreign`: it belongs to no user of ours; `refused`: Composio refuses to speak of it;
+ * `ignored`: of a type that means nothing here; `given_up`: tried for a day in vain, the audit will find what there is.
+ */
+export const WEBHOOK_EVENT_OUTCOMES = ['read', 'gone', 'foreign', 'refused', 'ignored', 'given_up'] as const;
+export type WebhookEventOutcome = (typeof WEBHOOK_EVENT_OUTCOMES)[number];

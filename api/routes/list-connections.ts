@@ -7,10 +7,11 @@ import {
   loadAccountKnowledge,
   recordConnections,
 } from '../../db/connections.ts';
+import { closeEpisodes, listOpenEpisodes } from '../../db/episodes.ts';
 import { listOpenFlows } from '../../db/flows.ts';
-import { forUser } from '../../db/scope.ts';
+import { type UserTx, forUser } from '../../db/scope.ts';
 import { listWaitingRunsByApp } from '../../db/waiters.ts';
-import type { ConnectedAccount } from '../../domain/gate.ts';
+import { type AccountKnowledge, type ConnectedAccount, resolveAccount } from '../../domain/gate.ts';
 import { toEntityId } from '../../domain/user-id.ts';
 import { defineRoute } from '../define-route.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -45,6 +46,7 @@ export const listConnectionsRoute = defineRoute({
   problems: ['user_unknown'],
   handler: async (deps, { params, log }) => {
     const { userId } = await requireUser(deps.db, params.userId);
+    const askedAt = performance.now();
     const fresh = await readAccounts(deps, userId).catch((error: unknown) => {
       if (
         !(error instanceof ComposioFailure) &&
@@ -68,6 +70,7 @@ export const listConnectionsRoute = defineRoute({
         await listWaitingRunsByApp(tx, userId),
         await loadAccountKnowledge(tx, userId, null),
       ];
+      if (fresh) await closeMended(tx, userId, { askedAt, accounts: fresh, knowledge });
       const items = stored
         // A consent that nobody has vouched for must not look like a connection: it never acts.
         .filter(
@@ -93,4 +96,24 @@ async function readAccounts(deps: ApiDeps, userId: string): Promise<readonly Con
   const signal = AbortSignal.timeout(COMPOSIO_DEADLINE_MS);
   const accounts = await deps.composio.forEntity(entityId).connections(null, { signal });
   return accounts.filter((account) => account.entityId === entityId);
+}
+
+/** Mended elsewhere, or gone: its user need not hear of it any more, and will hear of the next time. */
+async function closeMended(
+  tx: UserTx,
+  userId: string,
+  seen: {
+    askedAt: number;
+    accounts: readonly ConnectedAccount[];
+    knowledge: (app: string) => AccountKnowledge;
+  },
+): Promise<void> {
+  const entityId = toEntityId(userId);
+  const mended = (await listOpenEpisodes(tx, [userId]))
+    .map(({ app }) => app)
+    .filter((app) => {
+      const resolution = resolveAccount(seen.accounts, { entityId, app, knowledge: seen.knowledge(app) });
+      return resolution.kind === 'ready' || resolution.account === null;
+    });
+  await closeEpisodes(tx, userId, mended, seen.askedAt);
 }
