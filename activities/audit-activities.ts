@@ -20,7 +20,7 @@ import { type AuditMode, type AuditStatus, BROKEN_STATUSES } from '../domain/sta
 import { toEntityId } from '../domain/user-id.ts';
 import { type AuditResult, auditWorkflowId } from '../workflows/messages.ts';
 import { pagesOf, settleSuspects } from './audit-suspects.ts';
-import { cutToUrl } from './cut-to-url.ts';
+import { cutToUrl } from '../domain/cut-to-url.ts';
 import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
 import { running } from './running.ts';

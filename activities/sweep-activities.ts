@@ -24,7 +24,7 @@ import {
 import { callNext } from './call-next.ts';
 import { cleanAccounts } from './clean-accounts.ts';
 import type { ActivityDeps } from './deps.ts';
-import { cutToUrl } from './cut-to-url.ts';
+import { cutToUrl } from '../domain/cut-to-url.ts';
 import { endRunOnce } from './end-run.ts';
 import { pagesOf } from './audit-suspects.ts';
 import { running } from './running.ts';

@@ -6,6 +6,7 @@ import type { Config } from '../config/load-config.ts';
 import type { Database } from '../db/pool.ts';
 import type { CallerLimits } from './admit.ts';
 import type { Authenticate } from './auth.ts';
+import type { CallbackDesk } from './connect/callback-desk.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Readiness } from './readiness.ts';
@@ -22,6 +23,7 @@ export type ApiDeps = {
   readonly eventStreams: EventStreams;
   readonly authenticate: Authenticate;
   readonly limits: CallerLimits;
+  readonly callbackDesk: CallbackDesk;
   readonly readiness: Readiness;
   readonly metrics: HttpMetrics;
   readonly logger: Logger;

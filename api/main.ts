@@ -6,6 +6,7 @@ import { loadTemporalConfig } from '../config/temporal.ts';
 import { createDatabase } from '../db/pool.ts';
 import { createApp } from './app.ts';
 import { createAuthenticate } from './auth.ts';
+import { createCallbackDesk } from './connect/callback-desk.ts';
 import { createCallerLimits } from './caller-limits.ts';
 import { createComposioBudget } from './composio-budget.ts';
 import { createLogger } from './logger.ts';
@@ -40,7 +41,19 @@ async function main(): Promise<void> {
   const authenticate = createAuthenticate({ bootstrapKey: config.bellhopKey });
   const { taskQueue } = config.temporal;
   const limits = createCallerLimits(db, { requestsPerMinute: http.requestsPerMinute, logger });
-  const tools = { db, composio, temporal, ...observers, readiness, metrics, logger, authenticate, limits };
+  const callbackDesk = createCallbackDesk({ db, composio, logger });
+  const tools = {
+    callbackDesk,
+    db,
+    composio,
+    temporal,
+    ...observers,
+    readiness,
+    metrics,
+    logger,
+    authenticate,
+    limits,
+  };
   const server = await startServer(createApp({ publicUrl, connect, taskQueue, ...tools }), http.port);
   const metricsServer = http.metricsPort === null ? null : await serveMetrics(metrics, http.metricsPort);
   const metricsPort = metricsServer?.port;
@@ -51,6 +64,7 @@ async function main(): Promise<void> {
     readiness.close();
     await observers.close();
     await server.close();
+    await callbackDesk.close();
     await metricsServer?.close();
     await temporalClient.close();
     await budget.close();

@@ -26,6 +26,8 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Bounds what a flood can take; ?wait= holds one each, so it is not small. */
 const MAX_CONNECTIONS = 10_000;
+/** Connections that wait to be accepted. With Node's 511, of thousands that come in one moment most try again after a second. The kernel's own limit holds beside it. */
+const BACKLOG = 8_192;
 /** After this long a request that still runs is cut, so that the stop ends: the longest one (a start) takes about 10 s. */
 const DRAIN_MS = 12_000;
 /** The whole stop: longer than the drain and the parts' own ends, shorter than the 30 s that orchestrators wait. */
@@ -55,7 +57,7 @@ export async function startServer(
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, () => {
+    server.listen({ port, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -32,7 +32,7 @@ export async function acceptBenchRun(
       model: null,
       tools,
       onMissingConnection: 'wait',
-      connectTimeoutMs: 60_000,
+      connectTimeoutMs: 86_400_000,
       approvals: { require: 'none', timeoutMs: 60_000 },
       onUnknownOutcome: 'continue',
       limits: MAX_LIMITS,

@@ -1,6 +1,7 @@
 /** `npm run bench -- <name>`: measures, prints ratios of one run, and what was measured. Never a timed test. */
 import { runBudget } from './budget.ts';
 import { runEvents } from './events.ts';
+import { runCallbacks } from './callbacks.ts';
 import { runHistory } from './history.ts';
 import { runNotify } from './notify.ts';
 import { runOverhead } from './overhead.ts';
@@ -29,6 +30,10 @@ const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promi
     what: '200 readers of one run: from commit to receipt, with LISTEN and by the poll alone',
   },
   notify: { run: runNotify, what: 'what NOTIFY costs writers: commits per second, watched and unwatched' },
+  callbacks: {
+    run: runCallbacks,
+    what: 'thousands of OAuth callbacks in one moment, and when their runs go on',
+  },
   start: { run: runStart, what: '`npm start` to ready, cold (no data) and warm' },
 };
 

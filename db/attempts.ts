@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import type { AttemptStatus } from '../domain/statuses.ts';
 import { newId, newSecret, sha256 } from './ids.ts';
 import type { ConnectionAttemptsTable } from './schema.ts';
-import type { AnyTx, UserTx } from './scope.ts';
+import type { AnyTx, SystemTx, UserTx } from './scope.ts';
 
 export type Attempt = {
   readonly id: string;
@@ -76,6 +76,15 @@ export async function getAttempt(tx: AnyTx, attemptId: string): Promise<Attempt 
     .where('id', '=', attemptId)
     .executeTakeFirst();
   return row ? toAttempt(row) : null;
+}
+
+export async function listAttemptsById(tx: SystemTx, ids: readonly string[]): Promise<readonly Attempt[]> {
+  const rows = await tx
+    .selectFrom('connection_attempts')
+    .selectAll()
+    .where(sql<boolean>`id = any(${ids as string[]}::text[])`)
+    .execute();
+  return rows.map(toAttempt);
 }
 
 /** Attempts of a flow, newest first. */

@@ -79,6 +79,15 @@ export async function getFlow(tx: AnyTx, flowId: string): Promise<Flow | null> {
   return row ? toFlow(row) : null;
 }
 
+export async function listFlowsById(tx: SystemTx, ids: readonly string[]): Promise<readonly Flow[]> {
+  const rows = await tx
+    .selectFrom('connection_flows')
+    .selectAll()
+    .where(sql<boolean>`id = any(${ids as string[]}::text[])`)
+    .execute();
+  return rows.map(toFlow);
+}
+
 /** The connect pages know a flow by its token only. */
 export async function getFlowByToken(tx: SystemTx, token: string): Promise<Flow | null> {
   const row = await tx

@@ -41,7 +41,14 @@ async function main(): Promise<number> {
   const stand = await openStand();
   const port = await findFreePort();
   const url = `http://127.0.0.1:${port}`;
-  const env = { ...stand.env, LOG_LEVEL: 'info', PORT: String(port), PUBLIC_URL: url, BELLHOP_API_KEY: KEY };
+  const env = {
+    ...stand.env,
+    LOG_LEVEL: 'info',
+    PORT: String(port),
+    PUBLIC_URL: url,
+    BELLHOP_API_KEY: KEY,
+    API_REQUESTS_PER_MINUTE: '0',
+  };
   const start = (name: 'api' | 'worker') =>
     startNodeChild({
       name,

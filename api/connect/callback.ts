@@ -5,17 +5,17 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { AttemptEndedError, acceptAttempt } from '../../db/accept-attempt.ts';
-import type { Attempt } from '../../db/attempts.ts';
-import { LIVE_ATTEMPTS, getAttempt, moveAttempt } from '../../db/attempts.ts';
+import { LIVE_ATTEMPTS, moveAttempt } from '../../db/attempts.ts';
 import type { Flow } from '../../db/flows.ts';
-import { getFlow } from '../../db/flows.ts';
 import { newSecret, sha256 } from '../../db/ids.ts';
-import { asSystem, forUser } from '../../db/scope.ts';
+import { forUser } from '../../db/scope.ts';
 import type { ApiDeps } from '../deps.ts';
-import { signalFlowCompleted } from '../flow-workflow.ts';
+import { signalAttemptOpened, signalFlowCompleted } from '../flow-workflow.ts';
+import type { FoundAttempt } from './attempt-finder.ts';
 import { hasAttemptCookie } from './attempt-cookie.ts';
 import { endAttempt } from './drop-account.ts';
-import { readAccount } from './read-account.ts';
+import type { AccountLook } from './read-account.ts';
+import { lookAtAccount } from './read-account.ts';
 
 export type CallbackRequest = {
   readonly attemptId: string;
@@ -25,58 +25,103 @@ export type CallbackRequest = {
   /** Account ids that the callback names, under either spelling. */
   readonly accountIds: readonly string[];
   readonly cookie: string;
+  /** The reload of a page that was answered early: by now the state may be used, by the request before. */
+  readonly isAgain: boolean;
   readonly log: Logger;
 };
 
 export type CallbackOutcome =
   | { readonly kind: 'finished' | 'refused'; readonly flow: Flow }
-  | { readonly kind: 'finishing'; readonly attemptId: string; readonly flow: Flow }
+  | {
+      readonly kind: 'finishing';
+      readonly attemptId: string;
+      readonly flow: Flow;
+      readonly look: AccountLook;
+    }
+  /** Answered before its turn; `ahead` stand before it. */
+  | { readonly kind: 'early'; readonly flow: Flow; readonly ahead: number }
   | { readonly kind: 'verifier'; readonly url: string }
   | { readonly kind: 'invalid' };
 
-type Found = { readonly attempt: Attempt; readonly flow: Flow };
+type Found = FoundAttempt;
 const INVALID: CallbackOutcome = { kind: 'invalid' };
 
+/**
+ * What the request alone, held against the attempt, comes to. Nothing is changed by it, and whoever is refused by it costs
+ * no more than a look: a crowd of strangers keeps nobody out.
+ */
+type Verdict = 'invalid' | 'other_browser' | 'late' | 'resume' | 'denied' | 'consented';
+
 export async function handleCallback(deps: ApiDeps, request: CallbackRequest): Promise<CallbackOutcome> {
-  const found = await findAttempt(deps, request.attemptId);
-  if (!found) return INVALID;
+  const { findAttempt, turnstile } = deps.callbackDesk;
+  const found = await findAttempt(request.attemptId);
+  const verdict = found ? judge(deps, found, request) : 'invalid';
+  if (!found || verdict === 'invalid') return INVALID;
   const { attempt, flow } = found;
+  // Its own first request is still under way.
+  if (request.isAgain && turnstile.holds(attempt.id))
+    return { kind: 'early', flow, ahead: turnstile.waiting };
+  const passed = await turnstile.pass(attempt.id, () => act(deps, found, verdict, request.log));
+  if (passed.kind === 'done') return passed.value;
+  return verdict === 'other_browser' ? INVALID : { kind: 'early', flow, ahead: passed.ahead };
+}
+
+function judge(deps: ApiDeps, { attempt }: Found, request: CallbackRequest): Verdict {
   const isOurBrowser = hasAttemptCookie(request.cookie, deps.publicUrl, attempt);
-  if (request.state === undefined) return isOurBrowser ? await resume(deps, found, request.log) : INVALID;
-  if (!timingSafeEqual(sha256(request.state), attempt.stateHash)) return INVALID;
-  if (request.accountIds.some((id) => id !== attempt.accountId)) return INVALID;
-  if (attempt.status === 'accepted' && attempt.acceptedBy === 'poll') {
-    return await settleLate(deps, found, isOurBrowser, request.log);
+  if (request.state === undefined) return isOurBrowser ? 'resume' : 'invalid';
+  if (!timingSafeEqual(sha256(request.state), attempt.stateHash)) return 'invalid';
+  if (request.accountIds.some((id) => id !== attempt.accountId)) return 'invalid';
+  if (attempt.status === 'accepted' && attempt.acceptedBy === 'poll')
+    return isOurBrowser ? 'late' : 'other_browser';
+  if (request.isAgain && isOurBrowser && attempt.status !== 'open') return 'resume';
+  if (attempt.status !== 'open' || attempt.expiresAt.getTime() <= Date.now()) return 'invalid';
+  if (!isOurBrowser) return 'other_browser';
+  return request.refused ? 'denied' : 'consented';
+}
+
+async function act(
+  deps: ApiDeps,
+  found: Found,
+  verdict: Exclude<Verdict, 'invalid'>,
+  log: Logger,
+): Promise<CallbackOutcome> {
+  const { attempt, flow } = found;
+  switch (verdict) {
+    case 'resume':
+      return await resume(deps, found, log);
+    case 'late':
+      return await settleLate(deps, found);
+    case 'other_browser': {
+      // As judged: an open attempt, or one that polling had accepted. A consent that nobody answers for is taken back.
+      await endAttempt(deps, attempt, { from: [attempt.status], reason: 'other_browser', log });
+      return INVALID;
+    }
+    case 'denied':
+      await endAttempt(deps, attempt, { from: ['open'], reason: 'denied', log });
+      return { kind: 'refused', flow };
+    case 'consented':
+      return await useState(deps, found, log);
   }
-  if (attempt.status !== 'open' || attempt.expiresAt.getTime() <= Date.now()) return INVALID;
-  if (!isOurBrowser) {
-    await endAttempt(deps, attempt, { from: ['open'], reason: 'other_browser', log: request.log });
-    return INVALID;
-  }
-  if (request.refused) {
-    await endAttempt(deps, attempt, { from: ['open'], reason: 'denied', log: request.log });
-    return { kind: 'refused', flow };
-  }
-  // The state is used up by this compare-and-set: of two callbacks with it, one goes on.
+}
+
+/** The state is used up by this compare-and-set: of two callbacks with it, one goes on. */
+async function useState(deps: ApiDeps, found: Found, log: Logger): Promise<CallbackOutcome> {
+  const { attempt, flow } = found;
   const to = deps.connect.verifierUrl === null ? 'verified' : 'awaiting_confirm';
   const isFirst = await forUser(deps.db, flow.userId, (tx) =>
     moveAttempt(tx, attempt.id, { from: ['open'], to }),
   );
-  return isFirst ? await settle(deps, found, request.log) : INVALID;
-}
-
-async function findAttempt(deps: ApiDeps, attemptId: string): Promise<Found | null> {
-  return asSystem(deps.db, async (tx) => {
-    const attempt = await getAttempt(tx, attemptId);
-    const flow = attempt && (await getFlow(tx, attempt.flowId));
-    return attempt && flow ? { attempt, flow } : null;
-  });
+  if (!isFirst) return INVALID;
+  const outcome = await settle(deps, found, log);
+  if (outcome.kind === 'finishing' && outcome.look === 'unasked') await askWorkflowToLook(deps, flow, log);
+  return outcome;
 }
 
 /** The "finishing" page has reloaded. The cookie alone speaks for the browser now; the state was used before. */
 async function resume(deps: ApiDeps, found: Found, log: Logger): Promise<CallbackOutcome> {
   const { attempt, flow } = found;
   if (attempt.status === 'accepted') return { kind: 'finished', flow };
+  if (attempt.status === 'failed' && attempt.reason === 'denied') return { kind: 'refused', flow };
   const isSettling = attempt.status === 'verified' || attempt.status === 'awaiting_confirm';
   if (!isSettling || attempt.expiresAt.getTime() <= Date.now()) return INVALID;
   return await settle(deps, found, log);
@@ -84,8 +129,9 @@ async function resume(deps: ApiDeps, found: Found, log: Logger): Promise<Callbac
 
 async function settle(deps: ApiDeps, { attempt, flow }: Found, log: Logger): Promise<CallbackOutcome> {
   if (attempt.accountId === null) return INVALID;
-  const look = await readAccount(deps.composio, flow, attempt.accountId);
-  if (look === 'pending') return { kind: 'finishing', attemptId: attempt.id, flow };
+  const look = await lookAtAccount(deps.callbackDesk.readAccount, flow, attempt.accountId);
+  if (look === 'pending' || look === 'unasked')
+    return { kind: 'finishing', attemptId: attempt.id, flow, look };
   if (look === 'foreign') {
     log.error(
       { flowId: flow.id, accountId: attempt.accountId },
@@ -114,9 +160,17 @@ async function acceptConsent(deps: ApiDeps, { attempt, flow }: Found, log: Logge
     throw error;
   });
   // Not accepted here: the flow's workflow may have been faster with this very attempt.
-  if (!accepted && (await findAttempt(deps, attempt.id))?.attempt.status !== 'accepted') return INVALID;
+  if (!accepted && (await deps.callbackDesk.findAttempt(attempt.id))?.attempt.status !== 'accepted')
+    return INVALID;
   await tellWorkflow(deps, flow, log);
   return { kind: 'finished', flow };
+}
+
+/** Nobody has looked, and perhaps this page never comes again: then the flow's workflow does, as after a click. It says nothing of the account. */
+async function askWorkflowToLook(deps: ApiDeps, flow: Flow, log: Logger): Promise<void> {
+  await signalAttemptOpened(deps, flow).catch((error: unknown) =>
+    log.warn({ err: error, flowId: flow.id }, 'a flow could not be asked to look for itself'),
+  );
 }
 
 /** The rows say it already; when the word is lost, `sweep` repeats the wakes. */
@@ -147,18 +201,8 @@ async function askVerifier(
   return { kind: 'verifier', url: url.href };
 }
 
-/** Polling was faster than the callback. From the clicking browser that is fine; from another, the consent is taken back. */
-async function settleLate(
-  deps: ApiDeps,
-  found: Found,
-  isOurBrowser: boolean,
-  log: Logger,
-): Promise<CallbackOutcome> {
-  const { attempt, flow } = found;
-  if (!isOurBrowser) {
-    await endAttempt(deps, attempt, { from: ['accepted'], reason: 'other_browser', log });
-    return INVALID;
-  }
+/** Polling was faster than the callback, which comes from the clicking browser: that is fine. */
+async function settleLate(deps: ApiDeps, { attempt, flow }: Found): Promise<CallbackOutcome> {
   await forUser(deps.db, flow.userId, (tx) =>
     moveAttempt(tx, attempt.id, { from: ['accepted'], to: 'accepted', acceptedBy: 'callback' }),
   );

@@ -13,10 +13,11 @@ export function finishedPage({ appName }: { appName: string }): string {
   });
 }
 
-export function finishingPage({ appName, path }: { appName: string; path: string }): string {
+export function finishingPage(page: { appName: string; path: string; seconds?: number }): string {
+  const { appName, path, seconds = RELOAD_SECONDS } = page;
   return layout({
     title: `Finishing with ${appName}`,
-    refresh: { seconds: RELOAD_SECONDS, path },
+    refresh: { seconds, path },
     body: html`<h1>Finishing</h1>
       <p role="status">Your ${appName} account is being set up. This page looks again by itself.</p>
       <p class="soft">If nothing happens, <a href="${path}">look again</a>.</p>`,

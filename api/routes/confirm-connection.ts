@@ -10,7 +10,7 @@ import { sha256 } from '../../db/ids.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { tellWorkflow } from '../connect/callback.ts';
 import { endAttempt } from '../connect/drop-account.ts';
-import { readAccount } from '../connect/read-account.ts';
+import { lookAtAccount } from '../connect/read-account.ts';
 import { defineRoute } from '../define-route.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiProblem, unavailable } from '../problem-codes.ts';
@@ -44,8 +44,9 @@ export const confirmConnectionRoute = defineRoute({
       throw new ApiProblem(ended ? 'user_mismatch' : 'code_invalid');
     }
     // The code is only taken when the account still is what it was at the callback.
-    const look = await readAccount(deps.composio, flow, attempt.accountId ?? '');
-    if (look === 'pending') throw unavailable('Composio does not show the account as ACTIVE yet.');
+    const look = await lookAtAccount(deps.callbackDesk.readAccount, flow, attempt.accountId ?? '');
+    if (look === 'pending' || look === 'unasked')
+      throw unavailable('Composio does not show the account as ACTIVE yet.');
     if (look !== 'active') throw new ApiProblem('code_invalid');
     if (!(await acceptConfirmed(deps, flow, attempt))) throw new ApiProblem('code_invalid');
     await tellWorkflow(deps, flow, log);

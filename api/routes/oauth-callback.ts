@@ -17,7 +17,9 @@ const query = z.looseObject({
   error: hint,
   connected_account_id: hint,
   connectedAccountId: hint,
+  again: hint.meta({ description: 'Of our own page: it was answered before its turn, and looks again.' }),
 });
+type Hints = z.output<typeof query>;
 
 export const oauthCallbackRoute = defineRoute({
   method: 'get',
@@ -39,22 +41,49 @@ export const oauthCallbackRoute = defineRoute({
       page: true,
     },
   },
-  handler: async (deps, { params, query: hints, cookie, log }) => {
+  handler: async (deps, { params: { attemptId }, query: hints, cookie, log }) => {
     const outcome = await handleCallback(deps, {
-      attemptId: params.attemptId,
+      attemptId,
       state: hints.state,
       refused: isRefusal(hints),
       accountIds: [hints.connected_account_id, hints.connectedAccountId].filter(
         (accountId) => accountId !== undefined,
       ),
       cookie,
+      isAgain: hints.again !== undefined,
       log,
     });
-    return toAnswer(deps, outcome);
+    return outcome.kind === 'early' ? comeAgain(attemptId, hints, outcome) : toAnswer(deps, outcome);
   },
 });
 
-function isRefusal(hints: { status?: string | undefined; error?: string | undefined }): boolean {
+/** So many callbacks a second are worked even by a busy process; pages that come again sooner would only add to the queue. */
+const WORKED_PER_SECOND = 100;
+const SOONEST_S = 2;
+const LATEST_S = 30;
+
+/** To the browser that holds the attempt's cookie, which has all of this in its address. It comes again with what it brought. */
+function comeAgain(
+  attemptId: string,
+  hints: Hints,
+  { flow, ahead }: { flow: { appName: string }; ahead: number },
+): { status: 200; page: string } {
+  const known = { ...pickHints(hints), again: '1' };
+  const path = `/oauth/callback/${encodeURIComponent(attemptId)}?${new URLSearchParams(known).toString()}`;
+  const seconds = Math.min(
+    LATEST_S,
+    SOONEST_S + Math.ceil((ahead / WORKED_PER_SECOND) * (1 + Math.random() / 4)),
+  );
+  return { status: 200, page: finishingPage({ appName: flow.appName, path, seconds }) };
+}
+
+function pickHints(hints: Hints): Record<string, string> {
+  const { state, status, error, connected_account_id, connectedAccountId } = hints;
+  const given = Object.entries({ state, status, error, connected_account_id, connectedAccountId });
+  return Object.fromEntries(given.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+function isRefusal(hints: Hints): boolean {
   if (hints.error !== undefined) return true;
   return (
     hints.status !== undefined && !['success', 'active', 'initiated', ''].includes(hints.status.toLowerCase())
@@ -63,7 +92,7 @@ function isRefusal(hints: { status?: string | undefined; error?: string | undefi
 
 function toAnswer(
   deps: ApiDeps,
-  outcome: CallbackOutcome,
+  outcome: Exclude<CallbackOutcome, { kind: 'early' }>,
 ): { status: 200; page: string } | { status: 302; headers: { location: string } } {
   switch (outcome.kind) {
     case 'invalid':

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Principal, Scope } from '../../api/auth.ts';
 import { createAuthenticate } from '../../api/auth.ts';
+import { createStrangerLimit } from '../../api/stranger-limit.ts';
 import { scripted } from '../setup/bellhop.ts';
 import type { Answer, AnyBody, TestApi } from './setup/api.ts';
 import { KEY, startTestApi } from './setup/api.ts';
@@ -43,6 +44,8 @@ const byKey = createAuthenticate({ bootstrapKey: KEY });
 beforeAll(async () => {
   api = await startTestApi({
     deps: {
+      // Guessing is slowed down by the minute (rate-limit.test.ts); here a minute is a moment.
+      limits: { keys: null, strangers: createStrangerLimit(() => performance.now() * 1e6) },
       authenticate: async (authorization) =>
         scopes === null ? byKey(authorization) : { keyId: 'test', scopes },
     },

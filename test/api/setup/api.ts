@@ -8,6 +8,7 @@ import type { ActivitySettings } from '../../../activities/deps.ts';
 import { createApp } from '../../../api/app.ts';
 import { createAuthenticate } from '../../../api/auth.ts';
 import { createCallerLimits } from '../../../api/caller-limits.ts';
+import { createCallbackDesk } from '../../../api/connect/callback-desk.ts';
 import type { ApiDeps } from '../../../api/deps.ts';
 import { createLogger } from '../../../api/logger.ts';
 import { createHttpMetrics } from '../../../api/metrics.ts';
@@ -106,7 +107,9 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     registry: metrics.registry,
     ...options.observers,
   });
+  const callbackDesk = createCallbackDesk({ db: bellhop.db, composio, logger });
   served.app = createApp({
+    callbackDesk,
     publicUrl,
     connect: { ...CONNECT, ...options.connect },
     taskQueue: bellhop.taskQueue,
@@ -144,6 +147,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     close: async () => {
       await observers.close();
       await server.close();
+      await callbackDesk.close();
       await temporal.close();
       await bellhop.close();
     },

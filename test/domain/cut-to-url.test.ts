@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cutToUrl } from '../../activities/cut-to-url.ts';
+import { cutToUrl } from '../../domain/cut-to-url.ts';
 
 const encoded = (ids: readonly string[]): number => encodeURIComponent(ids.join(',')).length;
 

@@ -1,0 +1,38 @@
+/** What callbacks share in one process: their look-ups, their turn, and their reads from Composio. It holds work that is under way, and nothing of it afterwards. */
+import type { Logger } from 'pino';
+import type { Database } from '../../db/pool.ts';
+import type { ComposioPort } from '../../composio/port.ts';
+import type { ReadAccount } from './account-reader.ts';
+import { createAccountReader } from './account-reader.ts';
+import type { FindAttempt } from './attempt-finder.ts';
+import { createAttemptFinder } from './attempt-finder.ts';
+import type { Turnstile } from './turnstile.ts';
+import { createTurnstile } from './turnstile.ts';
+
+/** What is still in the queue of a process that stops is not lost: its pages come again, and flows look for themselves. */
+const DRAIN_MS = 5_000;
+
+export type CallbackDesk = {
+  readonly turnstile: Turnstile;
+  readonly findAttempt: FindAttempt;
+  readonly readAccount: ReadAccount;
+  /** When no more requests come: lets the queue run empty for a while. */
+  close(): Promise<void>;
+};
+
+export function createCallbackDesk(deps: {
+  db: Database;
+  composio: ComposioPort;
+  logger: Logger;
+}): CallbackDesk {
+  const turnstile = createTurnstile({
+    onLateError: (err) =>
+      deps.logger.warn({ err }, 'a callback that was answered early failed; its page comes again'),
+  });
+  return {
+    turnstile,
+    findAttempt: createAttemptFinder(deps.db),
+    readAccount: createAccountReader(deps.composio),
+    close: async () => await turnstile.drained(DRAIN_MS),
+  };
+}

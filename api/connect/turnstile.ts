@@ -1,0 +1,99 @@
+/**
+ * Callbacks in their turn. Thousands of browsers may come back in one moment; each needs a few statements, a read from
+ * Composio and a signal. So many are worked at a time, the others stand in a queue, and who would stand there too long is
+ * answered early while the work stays in the queue. Nothing is lost with this process: the early page comes again by itself.
+ */
+
+/** More would wait for connections of the database's pool, and read-backs of that many are one request to Composio. */
+const AT_ONCE = 64;
+/** The whole answer should be there within 2 s: who has not been let in after this long is answered early. */
+const PATIENCE_MS = 1_000;
+/** For who was let in: a read-back may take 2 s by itself, and its own page is the better answer. */
+const WHOLE_PATIENCE_MS = 4_000;
+/** A queue that is this long is longer than the patience: then the answer is early at once, which costs nothing. */
+const LONG_QUEUE = 64;
+/** Some 2 kB each. Beyond, a browser is only asked to come again. */
+const MOST_WAITING = 20_000;
+
+/** `early`: the work will be done. `full`: it will not, and somebody must ask again. */
+export type Passed<T> =
+  { readonly kind: 'done'; readonly value: T } | { readonly kind: 'early' | 'full'; readonly ahead: number };
+
+export type Turnstile = {
+  /** Errors of work that was answered early already go to `onLateError`. */
+  pass<T>(name: string, work: () => Promise<T>): Promise<Passed<T>>;
+  /** Whether work of this name waits or is being done. */
+  holds(name: string): boolean;
+  /** How many wait. */
+  readonly waiting: number;
+  /** Resolves when nothing waits and nothing is being done, or after `withinMs`. */
+  drained(withinMs: number): Promise<void>;
+};
+
+export function createTurnstile({ onLateError }: { onLateError: (error: unknown) => void }): Turnstile {
+  const queue: (() => void)[] = [];
+  const names = new Map<string, number>();
+  const idle: (() => void)[] = [];
+  let working = 0;
+
+  const next = (): void => {
+    while (working < AT_ONCE) {
+      const start = queue.shift();
+      if (!start) break;
+      working += 1;
+      start();
+    }
+    if (working === 0 && queue.length === 0) for (const tell of idle.splice(0)) tell();
+  };
+
+  return {
+    get waiting() {
+      return queue.length;
+    },
+    holds: (name) => names.has(name),
+    async pass(name, work) {
+      const ahead = queue.length;
+      if (ahead >= MOST_WAITING) return { kind: 'full', ahead };
+      names.set(name, (names.get(name) ?? 0) + 1);
+      const { promise: admitted, resolve: admit } = Promise.withResolvers<void>();
+      queue.push(admit);
+      const done = admitted.then(work).finally(() => {
+        working -= 1;
+        const left = (names.get(name) ?? 1) - 1;
+        if (left > 0) names.set(name, left);
+        else names.delete(name);
+        next();
+      });
+      next();
+      const early = { kind: 'early', ahead } as const;
+      const result = done.then((value) => ({ kind: 'done', value }) as const);
+      const answered = ahead >= LONG_QUEUE ? early : await inTime(result, admitted, early);
+      if (answered.kind === 'early') result.catch(onLateError);
+      return answered;
+    },
+    async drained(withinMs) {
+      if (working === 0 && queue.length === 0) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, withinMs);
+        idle.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    },
+  };
+}
+
+/** The result, or `early`: when it has not begun in time, or has not ended in time. */
+async function inTime<T, E>(result: Promise<T>, begun: Promise<void>, early: E): Promise<T | E> {
+  const { promise: late, resolve } = Promise.withResolvers<E>();
+  const whole = setTimeout(resolve, WHOLE_PATIENCE_MS, early);
+  const beginning = setTimeout(resolve, PATIENCE_MS, early);
+  void begun.then(() => clearTimeout(beginning));
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(whole);
+    clearTimeout(beginning);
+  }
+}

@@ -1,0 +1,162 @@
+/** Callbacks of thousands of users at the same moment at one API process: how they are answered, and when their runs go on. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Client } from '@temporalio/client';
+import { createDatabase } from '../db/pool.ts';
+import { asSystem } from '../db/scope.ts';
+import { createSandboxControl } from '../sandbox/composio/control.ts';
+import { findFreePort } from '../sandbox/free-port.ts';
+import { flowWorkflowId, runWorkflowId } from '../workflows/messages.ts';
+import { type CallbackAnswer, fireAll } from './callbacks/fire.ts';
+import { consentAll, countRuns, inLanes, parkRuns, untilCount } from './callbacks/park.ts';
+import { machineFacts, percentile, printTable, round } from './figures.ts';
+import { startMeasured } from './measured-child.ts';
+import { openStand } from './stand.ts';
+
+/** So that the preparation is not what is measured: in it, nobody counts requests. */
+const NO_BUDGET = '100000000';
+const SAMPLE = 50;
+const WARM_UP = 200;
+
+export async function runCallbacks(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      callbacks: { type: 'string', default: '5000' },
+      'to-one': { type: 'boolean', default: false },
+      'requests-per-minute': { type: 'string', default: '2000' },
+    },
+  });
+  const count = Number(values.callbacks);
+  const users = values['to-one'] ? 1 : count;
+  console.log(
+    `${machineFacts()}\n${count} callbacks to ${users} flows, ${values['requests-per-minute']} Composio requests a minute`,
+  );
+  const stand = await openStand();
+  const db = createDatabase({ url: stand.databaseUrl, name: 'bench' });
+  const sandbox = createSandboxControl(stand.composioUrl);
+  const start = (name: 'api' | 'worker', env: Record<string, string>) =>
+    startMeasured(join(import.meta.dirname, '..', name, 'main.ts'), { ...stand.env, ...env });
+  try {
+    const preparing = start('worker', { COMPOSIO_REQUESTS_PER_MINUTE: NO_BUDGET });
+    const userIds = Array.from({ length: users }, (_, i) => `u${String(i).padStart(5, '0')}`);
+    const runIds = await parkRuns({ db, client: stand.client }, userIds);
+    await untilCount(() => countRuns(db, ['waiting_for_connection']), users);
+    await preparing.stop();
+    const consented = await consentAll(db, sandbox);
+    const [first] = consented;
+    const callbacks = values['to-one'] && first ? Array.from({ length: count }, () => first) : consented;
+
+    const port = await findFreePort();
+    const budget = { COMPOSIO_REQUESTS_PER_MINUTE: values['requests-per-minute'] };
+    const api = start('api', {
+      ...budget,
+      LOG_LEVEL: 'error',
+      PORT: String(port),
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      BELLHOP_API_KEY: 'bench',
+    });
+    const worker = start('worker', budget);
+    await untilReady(port);
+    // A process that has served before, and a full bucket: what follows is the callbacks' own.
+    await fireAll(
+      port,
+      Array.from({ length: WARM_UP }, (_, i) => ({ path: `/oauth/callback/${i}?state=x`, cookie: '' })),
+    );
+    await sleep(3_000);
+    const before = (await sandbox.state()).requests;
+    const cpuBefore = await api.cpuMs();
+    const started = performance.now();
+    const resumed: [number, number][] = [];
+    const watching = untilCount(
+      () => countRuns(db, ['running', 'completed']),
+      users,
+      (now) => resumed.push([now, (performance.now() - started) / 1_000]),
+    );
+    const answers = await fireAll(port, callbacks);
+    const answeredS = (performance.now() - started) / 1_000;
+    printAnswers(answers, answeredS);
+    await watching;
+    const after = (await sandbox.state()).requests;
+    const perMinute = Number(values['requests-per-minute']);
+    printResumed(resumed, users, (after.total - before.total) / (perMinute / 60));
+    printRequests(before.byRoute, after.byRoute);
+    console.log(`API: ${round((await api.cpuMs()) - cpuBefore, 0)} ms of CPU since the first callback`);
+    console.log(`signals, most of ${SAMPLE} flows and runs: ${await mostSignals(stand.client, db, runIds)}`);
+    await Promise.all([api.stop(), worker.stop()]);
+  } finally {
+    await db.destroy();
+    await stand.close();
+  }
+}
+
+async function untilReady(port: number): Promise<void> {
+  await untilCount(
+    async () =>
+      (await fetch(`http://127.0.0.1:${port}/readyz`).then(
+        (answer) => answer.ok,
+        () => false,
+      ))
+        ? 1
+        : 0,
+    1,
+  );
+}
+
+function printAnswers(answers: readonly CallbackAnswer[], answeredS: number): void {
+  const times = answers.map(({ ms }) => ms);
+  const kinds = Map.groupBy(answers, ({ status, kind }) => `${status} ${kind}`);
+  console.log(`\nanswered in ${round(answeredS)} s`);
+  printTable([
+    ['answer', 'count', 'p50 ms', 'p99 ms', 'max ms'],
+    ...[...kinds, ['all', answers] as const].map(([kind, some]) => {
+      const own = some.map(({ ms }) => ms);
+      return [
+        kind,
+        String(some.length),
+        round(percentile(own, 0.5), 0),
+        round(percentile(own, 0.99), 0),
+        round(Math.max(...own), 0),
+      ];
+    }),
+  ]);
+  const failures = answers.filter(({ status }) => status === 0 || status >= 500).length;
+  console.log(`5xx or no answer: ${failures}; p99 ${round(percentile(times, 0.99), 0)} ms (goal 2,000)`);
+}
+
+function printResumed(resumed: readonly [number, number][], users: number, budgetS: number): void {
+  const at = (share: number): string =>
+    round(resumed.find(([count]) => count >= users * share)?.[1] ?? Number.NaN);
+  console.log(
+    `\nruns that went on, seconds after the first callback: half ${at(0.5)}, 99 % ${at(0.99)}, all ${at(1)}`,
+  );
+  console.log(`the budget needs ${round(budgetS)} s for the requests made meanwhile (goal: that + 30 s)`);
+}
+
+function printRequests(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+): void {
+  const made = Object.entries(after).map(([route, count]) => [route, String(count - (before[route] ?? 0))]);
+  printTable([['Composio requests since', 'count'], ...made.filter(([, count]) => count !== '0')]);
+}
+
+/** Of a sample: how many signals the busiest workflow got. */
+async function mostSignals(
+  client: Client,
+  db: ReturnType<typeof createDatabase>,
+  runIds: readonly string[],
+): Promise<string> {
+  const flows = await asSystem(db, (tx) =>
+    tx.selectFrom('connection_flows').select('id').limit(SAMPLE).execute(),
+  );
+  const most = async (ids: readonly string[]): Promise<number> =>
+    Math.max(
+      ...(await inLanes(ids, async (workflowId) => {
+        const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+        return (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
+      })),
+    );
+  return `flows ${await most(flows.map(({ id }) => flowWorkflowId(id)))}, runs ${await most(runIds.slice(0, SAMPLE).map(runWorkflowId))}`;
+}
