@@ -1,41 +1,59 @@
 /**
- * The audit's pages. One activity goes through many: users by keyset, one Composio request per batch for accounts that do
- * not work, suspects gathered and read again a hundred users at a time. The cursor moves in the audit's row only once
- * everything before it is settled, so an attempt that dies repeats a little and loses nothing.
+ * The audit's work. The cursor is in the audit's row and moves only once everything before it is settled, so an attempt
+ * that dies repeats seconds and loses nothing; who was told is in rows of their own, so repeating tells nobody twice.
  */
 import { Context } from '@temporalio/activity';
-import { ComposioFailure } from '../composio/failure.ts';
-import {
-  type Audit,
-  type AuditCounts,
-  advanceAudit,
-  finishAudit,
-  getAudit,
-  openAudit,
-} from '../db/audits.ts';
-import { listOpenEpisodes } from '../db/episodes.ts';
+import { finishAudit, getAudit, openAudit } from '../db/audits.ts';
 import { asSystem } from '../db/scope.ts';
-import { knownUserIds, pageUserIds } from '../db/users.ts';
-import { type AuditMode, type AuditStatus, BROKEN_STATUSES } from '../domain/statuses.ts';
-import { toEntityId } from '../domain/user-id.ts';
-import { type AuditResult, auditWorkflowId } from '../workflows/messages.ts';
-import { pagesOf, settleSuspects } from './audit-suspects.ts';
-import { cutToUrl } from '../domain/cut-to-url.ts';
+import type { AuditMode, AuditStatus } from '../domain/statuses.ts';
+import { type AuditProgress, type AuditResult, auditWorkflowId } from '../workflows/messages.ts';
+import { auditNextByStatus } from './audit-by-status.ts';
+import { auditNextByUser } from './audit-by-user.ts';
+import { openWindow } from './audit-window.ts';
 import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
 import { running } from './running.ts';
 
-const USERS_PER_PAGE = 100;
-/** Suspects are read again this many users at a time. */
-const SUSPECTS_AT_ONCE = 100;
-/** The cursor moves at least this often, so that a new attempt repeats seconds of work, not minutes. */
-const PAGES_PER_STEP = 50;
-
-type Progress = { counts: Counts; suspects: Set<string>; pages: number };
-type Counts = { -readonly [K in keyof AuditCounts]: number };
-const noCounts = (): Counts => ({ usersScanned: 0, broken: 0, notified: 0, skipped: 0, composioRequests: 0 });
+/** A few events of history each, and as often an operator sees how far it is; a worker that drains need not wait longer. */
+const STEP_MS = 30_000;
+/** A cursor that no user id can be: all users are behind it. */
+const DONE = '\u{10FFFF}';
 
 export function createAuditActivities(deps: ActivityDeps) {
+  /** Windows until the audit is over or `untilMs` (of performance.now) has come. */
+  async function work(auditId: string, untilMs: number): Promise<AuditProgress> {
+    let scanned = 0;
+    return running(
+      async ({ cancellationSignal: signal }) => {
+        for (;;) {
+          signal.throwIfAborted();
+          const audit = await asSystem(deps.db, (tx) => getAudit(tx, auditId));
+          if (!audit) throw goneFailure('audit');
+          const { usersScanned, broken, notified, skipped } = audit;
+          scanned = usersScanned;
+          const isLast = audit.status !== 'running' || audit.cursor === DONE;
+          if (isLast || performance.now() >= untilMs)
+            return { usersScanned, broken, notified, skipped, isLast };
+          const window = openWindow(deps.db, audit, {
+            signal,
+            onScanned: (users) => void (scanned = usersScanned + users),
+          });
+          const next = await (
+            audit.mode === 'users'
+              ? auditNextByUser(deps, audit, window)
+              : auditNextByStatus(deps, audit, window)
+          ).catch((error: unknown) => {
+            // A request that was cut off by the cancellation fails in its own words.
+            signal.throwIfAborted();
+            throw error;
+          });
+          await window.moveTo(next ?? DONE);
+        }
+      },
+      () => ({ usersScanned: scanned }),
+    );
+  }
+
   return {
     /** @returns `opened`, also when this audit was open already; `busy` when another one runs. */
     async beginAudit({
@@ -54,25 +72,17 @@ export function createAuditActivities(deps: ActivityDeps) {
       });
     },
 
-    async auditUsers({ auditId }: { auditId: string }): Promise<void> {
-      let scanned = 0;
-      await running(
-        async ({ cancellationSignal: signal }) => {
-          for (;;) {
-            signal.throwIfAborted();
-            const audit = await asSystem(deps.db, (tx) => getAudit(tx, auditId));
-            if (!audit) throw goneFailure('audit');
-            scanned = audit.usersScanned;
-            if (audit.status !== 'running' || audit.cursor === DONE) return;
-            await (audit.mode === 'users'
-              ? stepByUsers(deps, audit, signal)
-              : stepByStatus(deps, audit, signal));
-          }
-        },
-        () => ({ usersScanned: scanned }),
-      );
+    /** The next users, for about half a minute: whoever has an app that has stopped working is told. */
+    async auditNextUsers({ auditId }: { auditId: string }): Promise<AuditProgress> {
+      return work(auditId, performance.now() + STEP_MS);
     },
 
+    /** All users at once, for audits that began before there were steps. */
+    async auditUsers({ auditId }: { auditId: string }): Promise<void> {
+      await work(auditId, Infinity);
+    },
+
+    /** The first end wins. An audit that never came to have a row has none to be ended. */
     async endAudit({
       auditId,
       status,
@@ -85,110 +95,10 @@ export function createAuditActivities(deps: ActivityDeps) {
           await finishAudit(tx, auditId, status);
           return getAudit(tx, auditId);
         });
-        if (!audit) throw goneFailure('audit');
+        if (!audit) return { status, usersScanned: 0, broken: 0, notified: 0, skipped: 0 };
         const { usersScanned, broken, notified, skipped } = audit;
         return { status: audit.status, usersScanned, broken, notified, skipped };
       });
     },
   };
-}
-
-/** A cursor that no user id can be: all users are behind it. */
-const DONE = '\u{10FFFF}';
-
-/** Goes on from the cursor for some pages, settles their suspects, and moves the cursor. */
-async function stepByUsers(deps: ActivityDeps, audit: Audit, signal: AbortSignal): Promise<void> {
-  const progress: Progress = { counts: noCounts(), suspects: new Set(), pages: 0 };
-  let cursor: string | null = audit.cursor;
-  while (cursor !== DONE && progress.pages < PAGES_PER_STEP && progress.suspects.size < SUSPECTS_AT_ONCE) {
-    signal.throwIfAborted();
-    const after: string | null = cursor;
-    const ids = cutToUrl(await asSystem(deps.db, (tx) => pageUserIds(tx, { after, limit: USERS_PER_PAGE })));
-    if (ids.length === 0) {
-      cursor = DONE;
-      break;
-    }
-    await findSuspects(deps, ids, progress, signal);
-    progress.pages += 1;
-    progress.counts.usersScanned += ids.length;
-    cursor = ids.at(-1) ?? DONE;
-  }
-  await settle(deps, progress, signal);
-  await advance(deps, audit, cursor, progress.counts);
-}
-
-/** One batch of users. A batch that Composio refuses is halved until the user it refuses stands alone: that one is skipped. */
-async function findSuspects(
-  deps: ActivityDeps,
-  ids: readonly string[],
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const known = new Set(ids);
-  const options = { signal, isPatient: true, onRequest: () => (progress.counts.composioRequests += 1) };
-  try {
-    for await (const page of pagesOf(
-      deps.composio,
-      { entityIds: ids.map(toEntityId), statuses: BROKEN_STATUSES },
-      options,
-    )) {
-      for (const account of page) if (known.has(account.entityId)) progress.suspects.add(account.entityId);
-    }
-  } catch (error) {
-    if (
-      !(error instanceof ComposioFailure) ||
-      (error.kind !== 'rejected' && error.kind !== 'invalid_arguments')
-    )
-      throw error;
-    if (ids.length === 1) {
-      progress.counts.skipped += 1;
-      return;
-    }
-    const middle = Math.ceil(ids.length / 2);
-    await findSuspects(deps, ids.slice(0, middle), progress, signal);
-    await findSuspects(deps, ids.slice(middle), progress, signal);
-    return;
-  }
-  // Who has an open episode and is not shown as broken may have been mended: read again, and closed if so.
-  for (const { userId } of await asSystem(deps.db, (tx) => listOpenEpisodes(tx, ids)))
-    progress.suspects.add(userId);
-}
-
-/** The whole project by status: costs what is broken, not what there is. Users of ours only. */
-async function stepByStatus(deps: ActivityDeps, audit: Audit, signal: AbortSignal): Promise<void> {
-  const progress: Progress = { counts: noCounts(), suspects: new Set(), pages: 0 };
-  const options = { signal, isPatient: true, onRequest: () => (progress.counts.composioRequests += 1) };
-  for await (const page of pagesOf(deps.composio, { statuses: BROKEN_STATUSES }, options)) {
-    const ids = [...new Set(page.map((account) => account.entityId))];
-    for (const userId of await asSystem(deps.db, (tx) => knownUserIds(tx, ids)))
-      progress.suspects.add(userId);
-    signal.throwIfAborted();
-  }
-  for (const { userId } of await asSystem(deps.db, (tx) => listOpenEpisodes(tx, null)))
-    progress.suspects.add(userId);
-  progress.counts.usersScanned = progress.suspects.size;
-  await settle(deps, progress, signal);
-  await advance(deps, audit, DONE, progress.counts);
-}
-
-async function settle(deps: ActivityDeps, progress: Progress, signal: AbortSignal): Promise<void> {
-  const options = { signal, isPatient: true, onRequest: () => (progress.counts.composioRequests += 1) };
-  const suspects = [...progress.suspects].sort();
-  while (suspects.length > 0) {
-    const ids = cutToUrl(suspects.slice(0, SUSPECTS_AT_ONCE));
-    suspects.splice(0, ids.length);
-    const { broken, notified } = await settleSuspects(deps, ids, options);
-    progress.counts.broken += broken;
-    progress.counts.notified += notified;
-    signal.throwIfAborted();
-  }
-}
-
-async function advance(
-  deps: ActivityDeps,
-  audit: Audit,
-  to: string | null,
-  counts: AuditCounts,
-): Promise<void> {
-  await asSystem(deps.db, (tx) => advanceAudit(tx, audit.id, { from: audit.cursor, to, counts }));
 }

@@ -12,7 +12,15 @@ import type { Transport, WireAnswer, WireRequest } from './transport.ts';
 import { pathSegment } from './transport.ts';
 import type { AuthConfig } from './wire.ts';
 import type { WireTool } from './wire.ts';
-import { listPage, toAccount, toAuthConfig, toCreatedAuthConfigId, toTool, toToolkit } from './wire.ts';
+import {
+  listPage,
+  toAccount,
+  toAuthConfig,
+  toCreatedAuthConfigId,
+  toOwner,
+  toTool,
+  toToolkit,
+} from './wire.ts';
 
 /** Composio documents no maximum; 100 is below every limit that was seen to be refused. */
 const PAGE_SIZE = 100;
@@ -92,7 +100,10 @@ export function createClient(
         limit: String(limit),
       };
       const page = await readPage('/connected_accounts', query, options);
-      return { items: keep(page.items, toAccount), nextCursor: page.nextCursor };
+      const items = keep(page.items, toAccount);
+      if (items.length === page.items.length) return { items, nextCursor: page.nextCursor };
+      const unreadable = page.items.filter((item) => toAccount(item) === null).map(toOwner);
+      return { items, nextCursor: page.nextCursor, unreadable };
     },
     async connectionsOf(entityId, apps, options) {
       if (apps?.length === 0) return [];

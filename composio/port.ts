@@ -63,6 +63,8 @@ export type ConnectionQuery = {
 export type ConnectionPage = {
   readonly items: readonly ConnectedAccount[];
   readonly nextCursor: string | null;
+  /** Owners of items that are no accounts (no id, no app), null where not even the owner can be read. Absent when there are none. */
+  readonly unreadable?: readonly (string | null)[];
 };
 export type ConnectLink = {
   readonly accountId: string;

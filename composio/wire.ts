@@ -55,6 +55,12 @@ export function toAccount(item: unknown): ConnectedAccount | null {
   };
 }
 
+/** Whose it is, as far as an item that is no account says. */
+export function toOwner(item: unknown): string | null {
+  const parsed = z.object({ user_id: text }).safeParse(item);
+  return parsed.success ? parsed.data.user_id : null;
+}
+
 /** A status that Composio may add one day must never act, and its user must be asked rather than left waiting: INACTIVE. */
 function toStatus(text: string): ConnectionStatus {
   const status = text.toUpperCase();

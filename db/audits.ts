@@ -1,7 +1,7 @@
 /** Audits: one row each, at most one running. They span users, so all of this runs as the system role. */
 import type { Selectable } from 'kysely';
 import { sql } from 'kysely';
-import type { AuditMode, AuditStatus } from '../domain/statuses.ts';
+import type { AuditMode, AuditStatus, SkipReason } from '../domain/statuses.ts';
 import type { AuditsTable } from './schema.ts';
 import type { SystemTx } from './scope.ts';
 
@@ -23,6 +23,8 @@ export type AuditCounts = Pick<
   Audit,
   'usersScanned' | 'broken' | 'notified' | 'skipped' | 'composioRequests'
 >;
+
+export type SkippedUser = { readonly userId: string; readonly reason: SkipReason };
 
 /** Opens an audit, or says which one is running. Opening the same id twice returns it. */
 export async function openAudit(
@@ -49,11 +51,14 @@ export async function getAudit(tx: SystemTx, auditId: string): Promise<Audit | n
   return row ? toAudit(row) : null;
 }
 
-/** Moves the cursor from where the caller read it. @returns false when another attempt has moved it: that page is counted. */
+/**
+ * Moves the cursor from where the caller read it, with what was counted and who was skipped on the way. @returns false when
+ * another attempt has moved it: that way is counted.
+ */
 export async function advanceAudit(
   tx: SystemTx,
   auditId: string,
-  step: { from: string | null; to: string | null; counts: AuditCounts },
+  step: { from: string | null; to: string | null; counts: AuditCounts; skipped?: readonly SkippedUser[] },
 ): Promise<boolean> {
   const done = await tx
     .updateTable('audits')
@@ -68,7 +73,36 @@ export async function advanceAudit(
     .where('id', '=', auditId)
     .where(sql<boolean>`cursor is not distinct from ${step.from}`)
     .executeTakeFirst();
-  return done.numUpdatedRows > 0n;
+  if (done.numUpdatedRows === 0n) return false;
+  if (step.skipped && step.skipped.length > 0) await noteSkipped(tx, auditId, step.skipped);
+  return true;
+}
+
+/** Of those who are still users: nobody else is left to be looked at. */
+async function noteSkipped(tx: SystemTx, auditId: string, skipped: readonly SkippedUser[]): Promise<void> {
+  await sql`
+    insert into audit_skips (audit_id, user_id, reason)
+    select ${auditId}, s.user_id, s.reason
+    from unnest(${skipped.map((skip) => skip.userId)}::text[], ${skipped.map((skip) => skip.reason)}::text[]) as s (user_id, reason)
+    join users u on u.user_id = s.user_id
+    on conflict do nothing
+  `.execute(tx);
+}
+
+/** Whom an audit could not look at, in user id order. */
+export async function listSkipped(
+  tx: SystemTx,
+  auditId: string,
+  limit: number,
+): Promise<readonly SkippedUser[]> {
+  const rows = await tx
+    .selectFrom('audit_skips')
+    .select(['user_id', 'reason'])
+    .where('audit_id', '=', auditId)
+    .orderBy('user_id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ userId: row.user_id, reason: row.reason }));
 }
 
 /** The first end wins. */

@@ -9,6 +9,7 @@ import * as runWatch from './migrations/0004-run-watch.ts';
 import * as connect from './migrations/0005-connect.ts';
 import * as runQueue from './migrations/0006-run-queue.ts';
 import * as refusedAccounts from './migrations/0007-refused-accounts.ts';
+import * as audit from './migrations/0008-audit.ts';
 import * as webhookEvents from './migrations/0009-webhook-events.ts';
 import * as notices from './migrations/0010-notices.ts';
 import { ensureRoles } from './roles.ts';
@@ -22,6 +23,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0005-connect': connect,
   '0006-run-queue': runQueue,
   '0007-refused-accounts': refusedAccounts,
+  '0008-audit': audit,
   '0009-webhook-events': webhookEvents,
   '0010-notices': notices,
 };

@@ -16,6 +16,7 @@ import type {
   RunErrorCode,
   RunEventType,
   RunStatus,
+  SkipReason,
   ToolCallStatus,
   WebhookEventOutcome,
 } from '../domain/statuses.ts';
@@ -38,11 +39,12 @@ export interface Schema {
   approvals: ApprovalsTable;
   run_events: RunEventsTable;
   audits: AuditsTable;
+  audit_skips: AuditSkipsTable;
   notices: NoticesTable;
   deliveries: DeliveriesTable;
   idempotency_keys: IdempotencyKeysTable;
-  webhook_events: WebhookEventsTable;
   gone_receivers: GoneReceiversTable;
+  webhook_events: WebhookEventsTable;
 }
 
 export interface UsersTable {
@@ -255,6 +257,13 @@ export interface AuditsTable {
   error: string | null;
   started_at: InstantNow;
   finished_at: NullableInstant;
+}
+/** Users that an audit could not look at. */
+export interface AuditSkipsTable {
+  audit_id: string;
+  user_id: string;
+  reason: SkipReason;
+  skipped_at: InstantNow;
 }
 export interface NoticesTable {
   id: string;

@@ -121,6 +121,13 @@ export type AuditStatus = (typeof AUDIT_STATUSES)[number];
 export const AUDIT_MODES = ['users', 'status'] as const;
 export type AuditMode = (typeof AUDIT_MODES)[number];
 
+/**
+ * Why an audit could not look at a user: Composio refuses the question, or fails at it, while it answers the same about
+ * others; shows accounts without id, owner or app; a list without end; an account that cannot be stored.
+ */
+export const SKIP_REASONS = ['refused', 'failing', 'malformed', 'endless', 'unstorable'] as const;
+export type SkipReason = (typeof SKIP_REASONS)[number];
+
 export const RUN_EVENT_TYPES = [
   'run.started',
   'connection.required',

@@ -5,6 +5,7 @@
  */
 import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { NoticeChannel } from '../domain/notice.ts';
 import type {
   AuditMode,
   AuditStatus,
@@ -19,6 +20,7 @@ export const AGENT_RUN = 'agentRun';
 export const CONNECT_ACCOUNT = 'connectAccount';
 export const AUDIT_CONNECTIONS = 'auditConnections';
 export const DELIVER_NOTICE = 'deliverNotice';
+export const SETTLE_WEBHOOK_EVENTS = 'settleWebhookEvents';
 export const SWEEP = 'sweep';
 export const AUDIT_SCHEDULE_ID = 'connection-audit';
 export const SWEEP_SCHEDULE_ID = 'sweep';
@@ -37,7 +39,15 @@ export const WORKFLOW_TASK_TIMEOUT = '4 seconds';
 export const runWorkflowId = (runId: string): string => `run-${runId}`;
 export const flowWorkflowId = (flowId: string): string => `connect-${flowId}`;
 export const auditWorkflowId = (auditId: string): string => `audit-${auditId}`;
-export const noticeWorkflowId = (noticeId: string): string => `notice-${noticeId}`;
+/** A notice's delivery by mail is a workflow beside the one to the integrator: neither waits for the other. */
+export const noticeWorkflowId = (noticeId: string, channel: NoticeChannel = 'webhook'): string =>
+  channel === 'webhook' ? `notice-${noticeId}` : `notice-${noticeId}-${channel}`;
+
+/** Attempts to deliver have a queue of their own: a receiver that hangs must not take the places of runs. */
+export const noticesTaskQueue = (taskQueue: string): string => `${taskQueue}-notices`;
+
+/** One at a time for all that share a task queue. */
+export const webhookEventsWorkflowId = (taskQueue: string): string => `webhook-events-${taskQueue}`;
 
 /** `userId` is the row's; the activities refuse a pair that does not belong together. */
 export type AgentRunInput = {
@@ -66,8 +76,15 @@ export type AuditResult = {
   readonly notified: number;
   readonly skipped: number;
 };
+/** Between two steps: what the audit has counted so far. */
+export type AuditProgress = Omit<AuditResult, 'status'> & { readonly isLast: boolean };
 
-export type DeliverNoticeInput = { readonly noticeId: string; readonly userId: string };
+/** Without `channel`: to the integrator. */
+export type DeliverNoticeInput = {
+  readonly noticeId: string;
+  readonly userId: string;
+  readonly channel?: NoticeChannel;
+};
 
 /** Sent to `agentRun` and `connectAccount`: an account of `app` may have become usable. */
 export const connectionCompletedSignal = defineSignal<[{ app: string }]>('connection-completed');
@@ -75,6 +92,10 @@ export const connectionCompletedSignal = defineSignal<[{ app: string }]>('connec
 export const callDecidedSignal = defineSignal<[{ callId: string }]>('call-decided');
 /** Sent to `agentRun`: its user may have a place for it. */
 export const runAdmittedSignal = defineSignal('run-admitted');
+/** Sent to `deliverNotice`: an operator wants it tried now, and the schedule anew. */
+export const deliveryRetrySignal = defineSignal('delivery-retry');
+/** Sent to `settleWebhookEvents`: there is a row to look into. */
+export const webhookEventArrivedSignal = defineSignal('webhook-event-arrived');
 /** Sent to `connectAccount`: somebody clicked, so an account exists that can be polled for a while. */
 export const attemptOpenedSignal = defineSignal('attempt-opened');
 

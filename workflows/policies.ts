@@ -59,13 +59,15 @@ export const RECORD_POLICY = {
 
 /** Many pages in one activity; the cursor is in the row, so a new attempt goes on where the last one was. */
 export const AUDIT_POLICY = {
-  startToCloseTimeout: '6 hours',
-  heartbeatTimeout: '30 seconds',
+  // A step is half a minute, or as long as fifty pages take that wait for their turn behind everybody's runs.
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: RETRY,
 } as const satisfies ActivityOptions;
 
-/** One POST to the integrator. The workflow's own schedule decides about further ones. */
+/** One POST to the integrator, or one mail. The workflow's own schedule decides about further ones. */
 export const DELIVERY_POLICY = {
+  // A POST takes 20 s at most, a mail 45 s. How long it waits for its place is not limited.
   startToCloseTimeout: '1 minute',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: RETRY,

@@ -1,10 +1,10 @@
 /** GET /v1/audits/{auditId}. */
 import { z } from 'zod';
-import { getAudit } from '../../db/audits.ts';
+import { getAudit, listSkipped } from '../../db/audits.ts';
 import { asSystem } from '../../db/scope.ts';
 import { defineRoute } from '../define-route.ts';
 import { ApiProblem } from '../problem-codes.ts';
-import { auditSchema, toAuditBody } from '../schemas/audit.ts';
+import { SKIPPED_SHOWN, auditDetailSchema, toAuditBody } from '../schemas/audit.ts';
 import { id } from '../schemas/common.ts';
 
 export const getAuditRoute = defineRoute({
@@ -15,11 +15,14 @@ export const getAuditRoute = defineRoute({
   summary: 'Read an audit',
   scope: 'operator',
   params: z.strictObject({ auditId: id('audit') }),
-  responses: { 200: { description: 'The audit.', body: auditSchema } },
+  responses: { 200: { description: 'The audit.', body: auditDetailSchema } },
   problems: ['not_found'],
   handler: async ({ db }, { params }) => {
-    const audit = await asSystem(db, (tx) => getAudit(tx, params.auditId));
+    const { audit, skipped } = await asSystem(db, async (tx) => ({
+      audit: await getAudit(tx, params.auditId),
+      skipped: await listSkipped(tx, params.auditId, SKIPPED_SHOWN),
+    }));
     if (!audit) throw new ApiProblem('not_found');
-    return { status: 200, body: toAuditBody(audit) };
+    return { status: 200, body: { ...toAuditBody(audit), skippedUsers: [...skipped] } };
   },
 });

@@ -1,7 +1,7 @@
 /** Audits, as the API shows them. */
 import { z } from 'zod';
 import type { Audit } from '../../db/audits.ts';
-import { AUDIT_MODES, AUDIT_STATUSES } from '../../domain/statuses.ts';
+import { AUDIT_MODES, AUDIT_STATUSES, SKIP_REASONS } from '../../domain/statuses.ts';
 import { time, toTime, toTimeOrNull } from './common.ts';
 
 export const auditSchema = z
@@ -18,6 +18,17 @@ export const auditSchema = z
     finishedAt: time.nullable(),
   })
   .meta({ id: 'Audit' });
+
+/** Of these, one audit shows so many. */
+export const SKIPPED_SHOWN = 100;
+
+export const auditDetailSchema = auditSchema
+  .extend({
+    skippedUsers: z
+      .array(z.strictObject({ userId: z.string(), reason: z.enum(SKIP_REASONS) }))
+      .meta({ description: `The first ${SKIPPED_SHOWN} of them, and why.` }),
+  })
+  .meta({ id: 'AuditDetail' });
 
 export function toAuditBody(audit: Audit): z.input<typeof auditSchema> {
   return {

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { addApproval } from '../../db/approvals.ts';
+import { advanceAudit, finishAudit, openAudit } from '../../db/audits.ts';
 import { appendEvents } from '../../db/events.ts';
 import { recordConnections } from '../../db/connections.ts';
 import { openEpisode } from '../../db/episodes.ts';
@@ -18,7 +19,7 @@ const SYSTEM_ONLY = ['audits', 'gone_receivers', 'idempotency_keys', 'request_bu
 
 /** One row in every table that belongs to a user. */
 async function fill(userId: string): Promise<void> {
-  const { user, newUser, newCall, newFlow } = the();
+  const { user, system, newUser, newCall, newFlow } = the();
   await newUser(userId);
   const { runId, callId } = await newCall(userId);
   const flow = await newFlow(userId);
@@ -66,6 +67,13 @@ async function fill(userId: string): Promise<void> {
       data: {},
     } as const;
     await addNotice(tx, notice, ['webhook']);
+  });
+  await system(async (tx) => {
+    const skipped = [{ userId, reason: 'refused' }] as const;
+    const counts = { usersScanned: 1, broken: 0, notified: 0, skipped: 1, composioRequests: 1 };
+    await openAudit(tx, { id: `audit-${userId}`, mode: 'users', workflowId: 'x' });
+    await advanceAudit(tx, `audit-${userId}`, { from: null, to: userId, counts, skipped });
+    await finishAudit(tx, `audit-${userId}`, 'completed');
   });
 }
 
