@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperationLog } from './log.ts';
 import type { PlannedRun } from './plan-run.ts';
-import { API_KEY } from './stage.ts';
+import { API_KEY } from './stage-options.ts';
 
 export type WaitingFor = { readonly app: string; readonly reason: string; readonly connectUrl: string };
 export type ApiRun = {

@@ -5,29 +5,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrateToLatest } from '../db/migrator.ts';
-import { compileCacheOf } from '../sandbox/cache-folder.ts';
 import { type SandboxControl, createSandboxControl } from '../sandbox/composio/control.ts';
-import { findFreePorts } from '../sandbox/free-port.ts';
 import { type ModelSandboxControl, createModelSandboxControl } from '../sandbox/model/control.ts';
-import { startPostgres } from '../sandbox/postgres.ts';
-import { type NodeChild, startNodeChild, waitForReadyLine } from '../sandbox/process.ts';
-import { standardErrorOutput } from '../sandbox/progress.ts';
-import { resolveTemporalBinary } from '../sandbox/temporal/binary.ts';
-import { startTemporal } from '../sandbox/temporal/server.ts';
 import { buildWorkflowBundle } from '../worker/workflow-bundle.ts';
 import { LINKS, type LinkName } from './fault.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
-import type { OperationLog } from './log.ts';
+import { sharedEnvironment, startProcesses, throughPort } from './processes.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
-import { type KeptServer, type Server, keepServer } from './server-keeper.ts';
-import { type Supervised, supervise } from './supervised.ts';
-
-export const API_KEY = 'chaos-bootstrap-key';
-const COMPOSIO_KEY = 'sandbox-composio-key';
-const ROOT = join(import.meta.dirname, '..');
-const READY_TIMEOUT_MS = 60_000;
-/** A SIGTERM of its own may need this much of a sandbox to write what it keeps. */
-const SANDBOX_GRACE_MS = 3_000;
+import type { KeptServer, Server } from './server-keeper.ts';
+import { startSandboxes, startServers } from './servers.ts';
+import type { Releases, StageOptions } from './stage-options.ts';
+import type { Supervised } from './supervised.ts';
 
 export type Stage = {
   readonly folder: string;
@@ -47,17 +35,8 @@ export type Stage = {
   readonly close: () => Promise<void>;
 };
 
-export type StageOptions = {
-  readonly folder: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly workers: number;
-  readonly apis: number;
-  readonly seed: number;
-  readonly log: OperationLog;
-};
-
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const releases: (() => Promise<void> | void)[] = [];
+  const releases: Releases = [];
   const close = async (): Promise<void> => {
     for (const release of releases.splice(0).reverse()) await release();
   };
@@ -68,8 +47,6 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     throw error;
   }
 }
-
-type Releases = (() => Promise<void> | void)[];
 
 async function assemble(options: StageOptions, releases: Releases): Promise<Omit<Stage, 'close'>> {
   const { folder, env } = options;
@@ -139,144 +116,4 @@ async function openLinks(releases: Releases): Promise<ReadonlyMap<LinkName, Faul
     links.set(name, proxy);
   }
   return links;
-}
-
-async function startServers(
-  { folder, log, env }: StageOptions,
-  releases: Releases,
-  onPort: (name: 'postgres' | 'temporal', port: number) => void,
-) {
-  const quiet = (): void => undefined;
-  const [postgresPort = 0, temporalPort = 0] = await findFreePorts([0, 0]);
-  const binary = await resolveTemporalBinary({ env, output: standardErrorOutput() });
-  const postgres = await keepServer(
-    {
-      name: 'postgres',
-      start: () =>
-        startPostgres({ place: { dataDir: join(folder, 'postgres') }, port: postgresPort, log: quiet }),
-      onPort: (port) => onPort('postgres', port),
-    },
-    log,
-  );
-  releases.push(postgres.stop);
-  const temporal = await keepServer(
-    {
-      name: 'temporal',
-      start: () =>
-        startTemporal({
-          binary: binary.path,
-          store: { dbFile: join(folder, 'temporal', 'temporal.db') },
-          ui: false,
-          port: temporalPort,
-          namespace: 'default',
-          log: quiet,
-        }),
-      onPort: (port) => onPort('temporal', port),
-    },
-    log,
-  );
-  releases.push(temporal.stop);
-  return { postgres, temporal };
-}
-
-async function startSandboxes(
-  { folder, logs, env }: { folder: string; logs: string; env: NodeJS.ProcessEnv },
-  releases: Releases,
-): Promise<{ composioUrl: string; modelUrl: string }> {
-  const start = (kind: 'composio' | 'model', settings: Record<string, string>): NodeChild => {
-    const child = startNodeChild({
-      name: `the ${kind} sandbox`,
-      script: join(ROOT, 'sandbox', kind, 'main.ts'),
-      env: { ...systemEnvironment(env), ...settings },
-      cwd: folder,
-      logFile: join(logs, `${kind}-sandbox.log`),
-    });
-    releases.push(() => child.stop(SANDBOX_GRACE_MS));
-    return child;
-  };
-  const composio = start('composio', {
-    COMPOSIO_SANDBOX_DATA: join(folder, 'composio'),
-    COMPOSIO_SANDBOX_API_KEY: COMPOSIO_KEY,
-  });
-  const model = start('model', {});
-  const wait = { timeoutMs: READY_TIMEOUT_MS };
-  return {
-    composioUrl: await waitForReadyLine(composio, wait),
-    modelUrl: await waitForReadyLine(model, wait),
-  };
-}
-
-async function startProcesses(
-  { workers, apis, log }: StageOptions,
-  { logs, processEnv }: { logs: string; processEnv: (kind: 'worker' | 'api') => NodeJS.ProcessEnv },
-  releases: Releases,
-) {
-  const ports = await findFreePorts(Array.from({ length: workers + apis }, () => 0));
-  const start = (kind: 'worker' | 'api', index: number, port: number): Supervised => {
-    const name = `${kind}-${index + 1}`;
-    const own: Record<string, string> =
-      kind === 'worker' ? { WORKER_METRICS_PORT: String(port) } : { PORT: String(port) };
-    const one = supervise(
-      {
-        name,
-        script: join(ROOT, kind, 'main.ts'),
-        env: { ...processEnv(kind), ...own },
-        cwd: ROOT,
-        logFile: join(logs, `${name}.log`),
-        readyUrl: `http://127.0.0.1:${port}/${kind === 'worker' ? 'readyz' : 'healthz'}`,
-      },
-      log,
-    );
-    releases.push(one.stop);
-    return one;
-  };
-  const apiPorts = ports.slice(workers);
-  return {
-    workers: ports.slice(0, workers).map((port, index) => start('worker', index, port)),
-    apis: apiPorts.map((port, index) => start('api', index, port)),
-    apiPorts,
-  };
-}
-
-function systemEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { PATH: env['PATH'], HOME: env['HOME'], NODE_COMPILE_CACHE: compileCacheOf(env) };
-}
-
-function sharedEnvironment(of: {
-  options: StageOptions;
-  bundle: string;
-  apiUrl: string;
-  receiver: Receiver;
-}): NodeJS.ProcessEnv {
-  const { env } = of.options;
-  return {
-    ...systemEnvironment(env),
-    ...(env['SABOTAGE'] ? { SABOTAGE: env['SABOTAGE'] } : {}),
-    LOG_LEVEL: 'warn',
-    TEMPORAL_CONFIG_FILE: join(of.options.folder, 'client.toml'),
-    TEMPORAL_NAMESPACE: 'default',
-    BELLHOP_API_KEY: API_KEY,
-    PUBLIC_URL: of.apiUrl,
-    BELLHOP_WORKFLOW_BUNDLE: of.bundle,
-    COMPOSIO_API_KEY: COMPOSIO_KEY,
-    // The budget is not what is tested here.
-    COMPOSIO_REQUESTS_PER_MINUTE: '1000000',
-    OPENAI_API_KEY: 'sandbox-model-key',
-    BELLHOP_WEBHOOK_URL: of.receiver.url,
-    BELLHOP_WEBHOOK_SECRET: of.receiver.secret,
-    // Short, so that hanging requests end within the run; the ledger's own margin of 2 s comes on top.
-    TOOL_TIMEOUT: '4s',
-    CONNECT_POLL_INTERVAL: '1s',
-    CONNECT_CALLBACK_GRACE: '3s',
-    // An account that is broken right after it was connected should be asked for again within the run.
-    CONNECT_FRESH_GRACE: '5s',
-    CONNECT_TIMEOUT: '7d',
-  };
-}
-
-function throughPort(url: string, port: number, database?: string): string {
-  const changed = new URL(url);
-  changed.port = String(port);
-  if (database !== undefined) changed.pathname = `/${database}`;
-  return changed.href;
 }
