@@ -1,6 +1,7 @@
 /** What the activities are made of. One object for all factories; each takes the parts it needs. */
 import type { ComposioPort } from '../composio/port.ts';
 import type { Database } from '../db/pool.ts';
+import type { MailPort } from '../mail/port.ts';
 import type { ModelPort } from '../model/port.ts';
 
 export type ActivitySettings = {
@@ -20,6 +21,10 @@ export type ActivitySettings = {
   readonly publicUrl: string;
   /** Where notices go; null when none is configured. */
   readonly webhook: { readonly url: string; readonly secret: string } | null;
+  /** Notices that are the user's own business go to their mail address too. */
+  readonly hasMail: boolean;
+  /** Of the waits between two attempts to deliver a notice: 1, and less in tests, which have no four days. */
+  readonly noticeWaitScale: number;
   /** Test aid: skip the ledger's in-doubt check, so that the tests which hold it can be seen to fail. */
   readonly sabotage: 'skip-scope' | 'skip-ledger' | null;
 };
@@ -28,5 +33,7 @@ export type ActivityDeps = {
   readonly db: Database;
   readonly composio: ComposioPort;
   readonly model: ModelPort;
+  /** Null when no mail server is configured. */
+  readonly mail: MailPort | null;
   readonly settings: ActivitySettings;
 };

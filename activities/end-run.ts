@@ -32,7 +32,7 @@ export async function endRunOnce(
     const noticeIds = end.status === 'failed' ? await noticeOfEnd(tx, run, 'run.failed', deps.settings) : [];
     return { status: end.status, isNew: true, noticeIds };
   });
-  await startDeliveries(noticeIds, run.userId);
+  await startDeliveries(noticeIds, run.userId, deps);
   if (ended.isNew) await callNext(deps, run.userId);
   return ended;
 }

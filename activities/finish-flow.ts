@@ -32,7 +32,7 @@ export async function finishFlow(deps: ActivityDeps, flow: Flow): Promise<void> 
       channels,
     );
   });
-  await startDeliveries(noticeId === null ? [] : [noticeId], flow.userId);
+  await startDeliveries(noticeId === null ? [] : [noticeId], flow.userId, deps);
 }
 
 async function wakeRuns(deps: ActivityDeps, flow: Flow): Promise<void> {

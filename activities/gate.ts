@@ -15,6 +15,7 @@ import {
   gateMessage,
   resolveAccount,
 } from '../domain/gate.ts';
+import type { NoticeChannel } from '../domain/notice.ts';
 import type { BrokenStatus, GateReason } from '../domain/statuses.ts';
 import { toEntityId } from '../domain/user-id.ts';
 
@@ -91,7 +92,7 @@ export async function openFlowsFor(
   user: {
     userId: string;
     timeoutMs: number;
-    channels: readonly 'webhook'[];
+    channels: readonly NoticeChannel[];
     /** As in SeenAccounts. */
     askedAt: number;
   },
@@ -135,7 +136,7 @@ export async function tellBroken(
     flowId: string;
     askedAt: number;
   },
-  channels: readonly 'webhook'[],
+  channels: readonly NoticeChannel[],
 ): Promise<string | null> {
   const { account } = broken;
   const status = account.status === 'ACTIVE' ? refusedAs(broken.reason, account) : account.status;

@@ -157,7 +157,7 @@ async function completeRun(
     return { ...recorded, noticeIds: await noticeOfEnd(tx, run, 'run.completed', deps.settings) };
   });
   if (!completed) return false;
-  await startDeliveries(completed.noticeIds, run.userId);
+  await startDeliveries(completed.noticeIds, run.userId, deps);
   if (completed.hasLine) await callNext(deps, run.userId);
   return true;
 }

@@ -1,130 +1,120 @@
-/** One POST of one notice to the integrator, Standard Webhooks headers and signature. The workflow decides about further ones. */
-import { Webhook } from 'standardwebhooks';
-import { getFlow } from '../db/flows.ts';
-import { type Notice, getDelivery, getNotice, recordDelivery } from '../db/notices.ts';
-import { getRun } from '../db/runs.ts';
-import { forUser } from '../db/scope.ts';
-import { listWaitingRunsByApp } from '../db/waiters.ts';
-import type { JsonObject } from '../domain/json.ts';
+/** One attempt to deliver one notice through one channel. The workflow decides about further ones. */
+import { Context } from '@temporalio/activity';
+import { isReceiverGone, noteGoneReceiver } from '../db/gone-receivers.ts';
+import { type DeliveryRecord, getDelivery, getNotice, recordDelivery } from '../db/notices.ts';
+import { asSystem, asSystemOnce, forUser } from '../db/scope.ts';
+import type { NoticeChannel } from '../domain/notice.ts';
 import type { DeliverNoticeInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { goneFailure } from './failures.ts';
+import { mailNotice } from './mail-notice.ts';
+import type { Attempt, Ready } from './notice-attempt.ts';
+import { describeNotice } from './notice-facts.ts';
+import { type Post, createPost } from './post-notice.ts';
 import { running } from './running.ts';
-
-/** Standard Webhooks: 15 to 30 s. */
-const DELIVERY_TIMEOUT_MS = 20_000;
-const GONE = 410;
-/** A receiver may ask for patience, not for years: no longer than the schedule's own longest wait. */
-const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
+import { whyStale } from './stale-notice.ts';
 
 export type DeliveryOutcome =
   | { readonly status: 'delivered' | 'failed' | 'skipped' }
-  | { readonly status: 'retry'; readonly httpStatus: number | null; readonly retryAfterMs: number | null };
+  | {
+      readonly status: 'retry';
+      /** The HTTP status, or the SMTP reply code. */
+      readonly httpStatus: number | null;
+      readonly retryAfterMs: number | null;
+      /** Of the schedule's waits. */
+      readonly waitScale?: number;
+    };
+
+/** RFC 9110: gone, and probably for good. Standard Webhooks: the endpoint is to be disabled. */
+const GONE = 410;
 
 export function createNoticeActivities(deps: ActivityDeps) {
+  const post = createPost();
   return {
-    async deliverNotice(input: DeliverNoticeInput & { isLast: boolean }): Promise<DeliveryOutcome> {
+    /** `again`: an operator asked for it, also when the row says that it has failed. */
+    async deliverNotice(
+      input: DeliverNoticeInput & { isLast: boolean; again?: boolean },
+    ): Promise<DeliveryOutcome> {
       return running(async () => {
-        const { webhook } = deps.settings;
-        const { notice, delivery, body } = await forUser(deps.db, input.userId, async (tx) => {
-          const notice = await getNotice(tx, input.noticeId);
-          if (!notice) throw goneFailure('notice');
-          return {
-            notice,
-            delivery: await getDelivery(tx, input.noticeId),
-            body: await describe(deps, tx, notice),
-          };
-        });
-        if (!delivery || delivery.status === 'delivered') return { status: 'delivered' };
-        if (webhook === null) {
-          await record(deps, input, {
-            status: 'skipped',
-            httpStatus: null,
-            error: 'no receiver is configured',
-          });
-          return { status: 'skipped' };
-        }
-        const answer = await post(webhook, notice, body);
-        if (answer.ok) {
-          await record(deps, input, { status: 'delivered', httpStatus: answer.httpStatus, error: null });
-          return { status: 'delivered' };
-        }
-        const isOver = input.isLast || answer.httpStatus === GONE;
-        await record(deps, input, {
-          status: isOver ? 'failed' : 'pending',
-          httpStatus: answer.httpStatus,
-          error: answer.error,
-        });
-        if (isOver) return { status: 'failed' };
-        return { status: 'retry', httpStatus: answer.httpStatus, retryAfterMs: answer.retryAfterMs };
+        const channel = input.channel ?? 'webhook';
+        const prepared = await prepare(deps, input, channel);
+        if ('settled' in prepared) return { status: prepared.settled };
+        const attempt =
+          'skipped' in prepared
+            ? ({ kind: 'skipped', why: prepared.skipped } as const)
+            : await (channel === 'mail' ? mailNotice(deps, prepared) : postNotice(deps, post, prepared));
+        const { outcome, record } = judge(attempt, input.isLast);
+        await forUser(deps.db, input.userId, (tx) => recordDelivery(tx, input.noticeId, record, channel));
+        return outcome.status === 'retry'
+          ? { ...outcome, waitScale: deps.settings.noticeWaitScale }
+          : outcome;
       });
     },
   };
 }
 
-async function record(
+type Prepared =
+  Ready | { readonly skipped: string } | { readonly settled: 'delivered' | 'failed' | 'skipped' };
+
+async function prepare(
   deps: ActivityDeps,
-  input: DeliverNoticeInput,
-  outcome: Parameters<typeof recordDelivery>[2],
-): Promise<void> {
-  await forUser(deps.db, input.userId, (tx) => recordDelivery(tx, input.noticeId, outcome));
+  input: DeliverNoticeInput & { again?: boolean },
+  channel: NoticeChannel,
+): Promise<Prepared> {
+  return forUser(deps.db, input.userId, async (tx) => {
+    const notice = await getNotice(tx, input.noticeId);
+    if (!notice) throw goneFailure('notice');
+    const delivery = await getDelivery(tx, input.noticeId, channel);
+    if (!delivery) return { settled: 'skipped' };
+    // Started once more, by whoever could not know that it is over.
+    const isOpen = delivery.status === 'pending' || (delivery.status === 'failed' && input.again === true);
+    if (!isOpen) return { settled: delivery.status as 'delivered' | 'failed' | 'skipped' };
+    const why = await whyStale(tx, notice);
+    if (why !== null) return { skipped: why };
+    return { notice, facts: await describeNotice(tx, notice, deps.settings) };
+  });
 }
 
-/** The body, as things are now: the link of the open flow, and the runs that wait. */
-async function describe(
-  deps: ActivityDeps,
-  tx: Parameters<typeof getNotice>[0],
-  notice: Notice,
-): Promise<string> {
-  const flow = notice.flowId === null ? null : await getFlow(tx, notice.flowId);
-  const run = notice.runId === null ? null : await getRun(tx, notice.runId);
-  const connectUrl =
-    flow?.status === 'open' ? new URL(`/connect/${flow.token}`, deps.settings.publicUrl).href : null;
-  const waitingRuns =
-    notice.app === null ? [] : ((await listWaitingRunsByApp(tx, notice.userId)).get(notice.app) ?? []);
-  const data: JsonObject = {
-    userId: notice.userId,
-    ...(notice.app === null ? {} : { app: notice.app, waitingRuns }),
-    ...notice.data,
-    ...(connectUrl === null ? {} : { connectUrl }),
-    ...(run === null ? {} : { runId: run.id, status: run.status, error: run.error }),
-  };
-  return JSON.stringify({ type: notice.type, timestamp: notice.createdAt.toISOString(), data });
+async function postNotice(deps: ActivityDeps, post: Post, { notice, facts }: Ready): Promise<Attempt> {
+  const receiver = deps.settings.webhook;
+  if (receiver === null) return { kind: 'skipped', why: 'no receiver is configured' };
+  if (await asSystemOnce(deps.db, isReceiverGone(receiver.url))) {
+    const error = 'the receiver is gone (it answered 410); a retry tries it again';
+    return { kind: 'failed', httpStatus: null, error, retryAfterMs: null, isFinal: true, isUntried: true };
+  }
+  const body = JSON.stringify({
+    type: notice.type,
+    timestamp: notice.createdAt.toISOString(),
+    data: facts.data,
+  });
+  const { httpStatus, error, retryAfterMs } = await post(receiver, { id: notice.id, body });
+  if (error === null) return { kind: 'delivered', httpStatus };
+  if (httpStatus === GONE && (await asSystem(deps.db, (tx) => noteGoneReceiver(tx, receiver.url)))) {
+    Context.current().log.warn(
+      'the receiver of notices answered 410: nothing more is sent to it until a delivery is retried by the API, or BELLHOP_WEBHOOK_URL is another one',
+      { noticeId: notice.id },
+    );
+  }
+  return { kind: 'failed', httpStatus, error, retryAfterMs, isFinal: httpStatus === GONE };
 }
 
-type Answer = { ok: boolean; httpStatus: number | null; error: string; retryAfterMs: number | null };
-
-async function post(webhook: { url: string; secret: string }, notice: Notice, body: string): Promise<Answer> {
-  const at = new Date();
-  // `whsec_…` is base64 as the standard has it; any other text is used as it is.
-  const signer = webhook.secret.startsWith('whsec_')
-    ? new Webhook(webhook.secret)
-    : new Webhook(webhook.secret, { format: 'raw' });
-  const headers = {
-    'content-type': 'application/json',
-    'user-agent': 'bellhop',
-    'webhook-id': notice.id,
-    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-    'webhook-signature': signer.sign(notice.id, at, body),
-  };
-  try {
-    // A redirect would carry a signed body to a host that nobody configured: it counts as a failure.
-    const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
-    const response = await fetch(webhook.url, { method: 'POST', headers, body, redirect: 'manual', signal });
-    await response.body?.cancel();
-    const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-    return {
-      ok: response.ok,
-      httpStatus: response.status,
-      error: `HTTP ${response.status}`,
-      retryAfterMs: retryAfter >= 0 ? Math.min(retryAfter * 1_000, MAX_RETRY_AFTER_MS) : null,
-    };
-  } catch (error) {
-    return {
-      ok: false,
-      httpStatus: null,
-      error: error instanceof Error ? error.name : 'Error',
-      retryAfterMs: null,
-    };
+function judge(attempt: Attempt, isLast: boolean): { outcome: DeliveryOutcome; record: DeliveryRecord } {
+  switch (attempt.kind) {
+    case 'delivered': {
+      const record = { status: 'delivered' as const, httpStatus: attempt.httpStatus, error: null };
+      return { outcome: { status: 'delivered' }, record };
+    }
+    case 'skipped': {
+      const record = { status: 'skipped' as const, httpStatus: null, error: attempt.why, isUntried: true };
+      return { outcome: { status: 'skipped' }, record };
+    }
+    case 'failed': {
+      const { httpStatus, error, retryAfterMs, isUntried = false } = attempt;
+      const isOver = isLast || attempt.isFinal;
+      return {
+        outcome: isOver ? { status: 'failed' } : { status: 'retry', httpStatus, retryAfterMs },
+        record: { status: isOver ? 'failed' : 'pending', httpStatus, error, isUntried },
+      };
+    }
   }
 }

@@ -81,7 +81,7 @@ export function createRunActivities(deps: ActivityDeps) {
           return passGate(deps, tx, run, { apps, missing, askedAt: seen.askedAt });
         });
         for (const flow of gate.flows) await startFlowWorkflow(flow);
-        if (deps.settings.webhook !== null) await startDeliveries(gate.noticeIds, run.userId);
+        await startDeliveries(gate.noticeIds, run.userId, deps);
         return { ...view, status: gate.status, waitingFor: gate.waitingFor, isQueued: gate.isQueued };
       });
     },

@@ -1,11 +1,18 @@
-/** Notices that tell the integrator how a run ended. Written only where a receiver is configured. */
+/** Notices that tell the integrator how a run ended. Written only where a channel is configured. */
 import { addNotice } from '../db/notices.ts';
 import type { Run } from '../db/runs.ts';
 import type { UserTx } from '../db/scope.ts';
+import type { NoticeChannel } from '../domain/notice.ts';
 import type { ActivitySettings } from './deps.ts';
 
-export function channelsOf(settings: ActivitySettings): readonly 'webhook'[] {
-  return settings.webhook === null ? [] : ['webhook'];
+/** The channels that are configured. */
+export function channelsOf(
+  settings: Pick<ActivitySettings, 'webhook' | 'hasMail'>,
+): readonly NoticeChannel[] {
+  return [
+    ...(settings.webhook === null ? [] : ['webhook' as const]),
+    ...(settings.hasMail ? ['mail' as const] : []),
+  ];
 }
 
 export async function noticeOfEnd(

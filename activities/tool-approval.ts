@@ -36,7 +36,7 @@ const EXPIRED = 'expired: nobody allowed this call in time.';
 export async function passApproval(deps: ActivityDeps, asking: Asking): Promise<ApprovalVerdict> {
   const { run } = asking;
   const { verdict, noticeId } = await forUser(deps.db, run.userId, (tx) => judge(deps, tx, asking));
-  if (noticeId !== null) await startDeliveries([noticeId], run.userId);
+  if (noticeId !== null) await startDeliveries([noticeId], run.userId, deps);
   return verdict;
 }
 

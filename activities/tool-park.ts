@@ -81,7 +81,7 @@ export async function parkForConnection(
   });
   if (!parked) return { status: 'ended' };
   await startFlowWorkflow(parked.flow);
-  if (deps.settings.webhook !== null) await startDeliveries(parked.noticeIds, run.userId);
+  await startDeliveries(parked.noticeIds, run.userId, deps);
   return { status: 'needs_connection', app: tool.app, reason, flowId: parked.flow.id };
 }
 

@@ -1,6 +1,7 @@
-/** Notices to the integrator and their deliveries. A notice is written in the transaction of what it tells, once per key. */
+/** Notices to the integrator and the user, and their deliveries. A notice is written in the transaction of what it tells, once per key. */
 import { sql } from 'kysely';
 import type { JsonObject } from '../domain/json.ts';
+import { type NoticeChannel, isMailed } from '../domain/notice.ts';
 import type { NoticeType } from '../domain/statuses.ts';
 import { newId } from './ids.ts';
 import type { AnyTx, SystemTx } from './scope.ts';
@@ -23,7 +24,7 @@ export type Delivery = {
   readonly noticeId: string;
   readonly userId: string;
   readonly type: NoticeType;
-  readonly channel: 'webhook' | 'mail';
+  readonly channel: NoticeChannel;
   readonly status: 'pending' | 'delivered' | 'failed' | 'skipped';
   readonly attempts: number;
   readonly lastStatus: number | null;
@@ -32,11 +33,14 @@ export type Delivery = {
   readonly deliveredAt: Date | null;
 };
 
-/** @returns the id of the notice that this call wrote, or null when its key exists. One delivery per channel is put in line. */
+/**
+ * One delivery per channel is put in line; by mail only what is the user's own business, and only to a user with an address.
+ * @returns the id of the notice that this call wrote, or null when its key exists.
+ */
 export async function addNotice(
   tx: AnyTx,
   notice: NewNotice,
-  channels: readonly Delivery['channel'][],
+  channels: readonly NoticeChannel[],
 ): Promise<string | null> {
   const row = await tx
     .insertInto('notices')
@@ -54,19 +58,23 @@ export async function addNotice(
     .returning('id')
     .executeTakeFirst();
   if (!row) return null;
-  if (channels.length > 0) {
+  for (const channel of channels) {
+    if (channel === 'mail' && !isMailed(notice.type)) continue;
     await tx
       .insertInto('deliveries')
-      .values(
-        channels.map((channel) => ({
-          id: newId(),
-          notice_id: row.id,
-          user_id: notice.userId,
-          channel,
-          last_status: null,
-          last_error: null,
-        })),
-      )
+      .columns(['id', 'notice_id', 'user_id', 'channel'])
+      .expression((eb) => {
+        const user = eb
+          .selectFrom('users')
+          .select([
+            sql<string>`${newId()}`.as('id'),
+            sql<string>`${row.id}`.as('notice_id'),
+            'user_id',
+            sql<NoticeChannel>`${channel}`.as('channel'),
+          ])
+          .where('user_id', '=', notice.userId);
+        return channel === 'mail' ? user.where('email', 'is not', null) : user;
+      })
       .execute();
   }
   return row.id;
@@ -88,45 +96,78 @@ export async function getNotice(tx: AnyTx, noticeId: string): Promise<Notice | n
   };
 }
 
-export async function getDelivery(tx: AnyTx, noticeId: string): Promise<Delivery | null> {
-  const row = await deliveries(tx).where('deliveries.notice_id', '=', noticeId).executeTakeFirst();
+export async function getDelivery(
+  tx: AnyTx,
+  noticeId: string,
+  channel: NoticeChannel = 'webhook',
+): Promise<Delivery | null> {
+  const row = await deliveries(tx)
+    .where('deliveries.notice_id', '=', noticeId)
+    .where('channel', '=', channel)
+    .executeTakeFirst();
   return row ? toDelivery(row) : null;
 }
 
-/** Records one attempt to deliver. */
+export type DeliveryRecord = {
+  readonly status: Delivery['status'];
+  /** The HTTP status, or the SMTP reply code. */
+  readonly httpStatus: number | null;
+  readonly error: string | null;
+  /** Nothing was sent. */
+  readonly isUntried?: boolean;
+};
+
+/** Records one attempt to deliver, or why there was none. */
 export async function recordDelivery(
   tx: AnyTx,
   noticeId: string,
-  outcome: { status: Delivery['status']; httpStatus: number | null; error: string | null },
+  outcome: DeliveryRecord,
+  channel: NoticeChannel = 'webhook',
 ): Promise<void> {
   await tx
     .updateTable('deliveries')
     .set({
       status: outcome.status,
-      attempts: sql<number>`attempts + 1`,
+      attempts: sql<number>`attempts + ${outcome.isUntried === true ? 0 : 1}::integer`,
       last_status: outcome.httpStatus,
       last_error: outcome.error,
       updated_at: sql<Date>`now()`,
       delivered_at: outcome.status === 'delivered' ? sql<Date>`now()` : null,
     })
     .where('notice_id', '=', noticeId)
+    .where('channel', '=', channel)
     .where('status', 'in', ['pending', 'failed'])
     .execute();
 }
 
-/** Puts a failed delivery back in line. @returns the notice's id and user, or null when there is no such failed delivery. */
-export async function reopenDelivery(
-  tx: SystemTx,
-  deliveryId: string,
-): Promise<{ noticeId: string; userId: string } | null> {
-  const row = await tx
+/**
+ * Puts a delivery that was not received back in line; a delivered one stays as it is.
+ * @returns the delivery as it is now, or null when there is none.
+ */
+export async function reopenDelivery(tx: SystemTx, deliveryId: string): Promise<Delivery | null> {
+  await tx
     .updateTable('deliveries')
     .set({ status: 'pending', updated_at: sql<Date>`now()` })
     .where('id', '=', deliveryId)
-    .where('status', 'in', ['failed', 'pending'])
-    .returning(['notice_id', 'user_id'])
-    .executeTakeFirst();
-  return row ? { noticeId: row.notice_id, userId: row.user_id } : null;
+    .where('status', '!=', 'delivered')
+    .execute();
+  const row = await deliveries(tx).where('deliveries.id', '=', deliveryId).executeTakeFirst();
+  return row ? toDelivery(row) : null;
+}
+
+/** Which deliveries of these notices are in line. */
+export async function listPendingChannels(
+  tx: AnyTx,
+  noticeIds: readonly string[],
+): Promise<readonly { noticeId: string; channel: NoticeChannel }[]> {
+  const rows = await tx
+    .selectFrom('deliveries')
+    .select(['notice_id', 'channel'])
+    .where(sql<boolean>`notice_id = any(${noticeIds as string[]}::text[])`)
+    .where('status', '=', 'pending')
+    .orderBy('channel')
+    .execute();
+  return rows.map((row) => ({ noticeId: row.notice_id, channel: row.channel }));
 }
 
 export async function listDeliveries(
@@ -158,10 +199,10 @@ export async function listDeliveries(
 export async function listStaleDeliveries(
   tx: SystemTx,
   page: { olderThanMs: number; untriedMs: number; limit: number },
-): Promise<readonly { noticeId: string; userId: string }[]> {
+): Promise<readonly { noticeId: string; userId: string; channel: NoticeChannel }[]> {
   const rows = await tx
     .selectFrom('deliveries')
-    .select(['notice_id', 'user_id'])
+    .select(['notice_id', 'user_id', 'channel'])
     .where('status', '=', 'pending')
     .where(
       sql<boolean>`updated_at < now()
@@ -170,7 +211,36 @@ export async function listStaleDeliveries(
     .orderBy('updated_at')
     .limit(page.limit)
     .execute();
-  return rows.map((row) => ({ noticeId: row.notice_id, userId: row.user_id }));
+  return rows.map((row) => ({ noticeId: row.notice_id, userId: row.user_id, channel: row.channel }));
+}
+
+/** Somebody looked at these: the next look is at others, however many are in line. */
+export async function touchDeliveries(tx: SystemTx, noticeIds: readonly string[]): Promise<void> {
+  await tx
+    .updateTable('deliveries')
+    .set({ updated_at: sql<Date>`now()` })
+    .where(sql<boolean>`notice_id = any(${noticeIds as string[]}::text[])`)
+    .where('status', '=', 'pending')
+    .execute();
+}
+
+/**
+ * A user is mailed once per link. @returns those of these flows whose link this notice may mail: nobody's yet, or its own
+ * from an attempt before.
+ */
+export async function claimFlowsForMail(
+  tx: AnyTx,
+  noticeId: string,
+  flowIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await tx
+    .updateTable('connection_flows')
+    .set({ mail_notice_id: noticeId })
+    .where(sql<boolean>`id = any(${flowIds as string[]}::text[])`)
+    .where((eb) => eb.or([eb('mail_notice_id', 'is', null), eb('mail_notice_id', '=', noticeId)]))
+    .returning('id')
+    .execute();
+  return new Set(rows.map((row) => row.id));
 }
 
 function deliveries(tx: AnyTx) {

@@ -1,6 +1,6 @@
 /**
- * The worker: workflows and activities on one task queue, because eager activity dispatch works only within one queue.
- * Starts polling at `run()`, not before.
+ * The worker: workflows and activities on one task queue, because eager activity dispatch works only within one queue, and
+ * the attempts to deliver notices on another. Starts polling at `run()`, not before.
  */
 import {
   type NativeConnection,
@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import { type ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
+import { noticesTaskQueue } from '../workflows/messages.ts';
 
 export type WorkerDeps = ActivityDeps & {
   readonly connection: NativeConnection;
@@ -46,25 +47,71 @@ const STICKY_TIMEOUT = '2 seconds';
 /** After the tool deadline a sent call has its answer or its abort, and a few seconds to record it. */
 const GRACE_MARGIN_MS = 5_000;
 
-export async function createWorker(deps: WorkerDeps): Promise<Worker> {
-  return Worker.create(workerOptions(deps));
+/**
+ * Attempts to deliver at once, and so requests to the receiver: it is one service of the integrator's, made for a few at a
+ * time. Slow ones take these places and no run's.
+ */
+const MAX_DELIVERIES = 20;
+/** Enough to keep the places taken; each is a long poll that the server holds. */
+const DELIVERY_POLLERS = 2;
+
+/** The part of the SDK's worker that its owner needs. */
+export type RunningWorker = Pick<Worker, 'run' | 'shutdown' | 'getState'>;
+
+export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
+  const main = await Worker.create(workerOptions(deps));
+  return together(main, await Worker.create(deliveryOptions(deps)));
 }
 
 /** Apart from `createWorker`, so that a bench can compare with other options and a test can put faults between. */
 export function workerOptions(deps: WorkerDeps): WorkerOptions {
-  const { connection, namespace, taskQueue, workflowBundle, settings } = deps;
   return {
-    connection,
-    namespace,
-    taskQueue,
-    workflowBundle,
-    activities: createActivities(deps),
+    ...sharedOptions(deps),
+    taskQueue: deps.taskQueue,
+    workflowBundle: deps.workflowBundle,
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
     maxConcurrentActivityTaskExecutions: deps.maxActivities ?? MAX_ACTIVITIES,
     maxEagerActivityReservationsPerWorkflowTask: EAGER_ACTIVITIES,
+    stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+  };
+}
+
+/** Activities only. */
+function deliveryOptions(deps: WorkerDeps): WorkerOptions {
+  return {
+    ...sharedOptions(deps),
+    taskQueue: noticesTaskQueue(deps.taskQueue),
+    maxConcurrentActivityTaskExecutions: MAX_DELIVERIES,
+    maxConcurrentActivityTaskPolls: DELIVERY_POLLERS,
+  };
+}
+
+function sharedOptions(deps: WorkerDeps) {
+  const { connection, namespace, settings } = deps;
+  return {
+    connection,
+    namespace,
+    activities: createActivities(deps),
     maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
     defaultHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
-    stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     shutdownGraceTime: settings.toolTimeoutMs + GRACE_MARGIN_MS,
+  } as const;
+}
+
+/** Two workers that live and end as one. */
+function together(...workers: readonly [Worker, Worker]): RunningWorker {
+  const [main] = workers;
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  return {
+    run: async () => {
+      const runs = workers.map((worker) => worker.run().finally(shutdown));
+      const ends = await Promise.allSettled(runs);
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed) throw failed.reason;
+    },
+    shutdown,
+    getState: () => workers.find((worker) => worker.getState() !== 'RUNNING')?.getState() ?? main.getState(),
   };
 }

@@ -6,6 +6,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { loadTemporalConfig } from '../config/temporal.ts';
 import { createDatabase } from '../db/pool.ts';
+import { createSmtpMail } from '../mail/smtp.ts';
 import { createModel } from '../model/openai.ts';
 import { connectTemporal } from './connect.ts';
 import { createWorker } from './create-worker.ts';
@@ -32,6 +33,8 @@ try {
   });
   const composio = createComposio({ ...config.composio, ...sabotage, budget });
   const model = createModel({ ...config.model, defaultModel: config.model.model });
+  const { mail: smtp } = config.notices;
+  const mail = smtp && createSmtpMail({ url: smtp.smtpUrl, from: smtp.from });
   const temporalConfig = loadTemporalConfig(process.env);
   const [temporal, workflowBundle] = await Promise.all([
     connectTemporal(temporalConfig),
@@ -48,6 +51,7 @@ try {
     db,
     composio,
     model,
+    mail,
     settings,
     connection: temporal.native,
     namespace,
@@ -62,6 +66,7 @@ try {
     async () => health?.close(),
     () => temporal.close(),
     () => budget.close(),
+    async () => mail?.close(),
     () => db.destroy(),
   ]);
 } catch (error) {

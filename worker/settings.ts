@@ -13,6 +13,8 @@ export function activitySettings(config: Config): ActivitySettings {
     verifierMode: config.connect.verifierUrl !== null,
     publicUrl: config.http.publicUrl,
     webhook: config.notices.webhook,
+    hasMail: config.notices.mail !== null,
+    noticeWaitScale: 1,
     sabotage: config.sabotage ?? null,
   };
 }

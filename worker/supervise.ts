@@ -1,13 +1,13 @@
 /** Runs the worker until a signal or a failure: stop polling, let what was sent finish, close everything in order. */
 import closeWithGrace from 'close-with-grace';
-import type { Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import type { RunningWorker } from './create-worker.ts';
 
 /** Above the worker's own grace, for closing pools and connections. */
 const CLOSE_MARGIN_MS = 10_000;
 
 export async function superviseWorker(
-  { worker, logger, graceMs }: { worker: Worker; logger: Logger; graceMs: number },
+  { worker, logger, graceMs }: { worker: RunningWorker; logger: Logger; graceMs: number },
   closers: readonly (() => Promise<void>)[],
 ): Promise<void> {
   const running = worker.run();

@@ -1,10 +1,17 @@
-/** Delivery of one notice, until the receiver has it or four days are over. The same `webhook-id` through all attempts. */
-import { proxyActivities, setCurrentDetails, sleep } from '@temporalio/workflow';
+/**
+ * Delivery of one notice through one channel, until it is received or four days are over. The same `webhook-id`, or
+ * Message-ID, through all attempts.
+ */
+import {
+  condition,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { NoticeActivities } from '../activities/index.ts';
-import type { DeliverNoticeInput } from './messages.ts';
+import { type DeliverNoticeInput, deliveryRetrySignal, noticesTaskQueue } from './messages.ts';
 import { DELIVERY_POLICY } from './policies.ts';
-
-const notices = proxyActivities<NoticeActivities>(DELIVERY_POLICY);
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -27,16 +34,29 @@ const JITTER = 0.2;
 export async function deliverNotice(
   input: DeliverNoticeInput,
 ): Promise<{ status: 'delivered' | 'failed' | 'skipped' }> {
+  const taskQueue = noticesTaskQueue(workflowInfo().taskQueue);
+  const notices = proxyActivities<NoticeActivities>({ ...DELIVERY_POLICY, taskQueue });
+  let isUrged = false;
+  setHandler(deliveryRetrySignal, () => {
+    isUrged = true;
+  });
   for (let attempt = 0; ; attempt += 1) {
     const wait = WAITS_MS[attempt];
-    const outcome = await notices.deliverNotice({ ...input, isLast: wait === undefined });
+    const again = isUrged;
+    isUrged = false;
+    const outcome = await notices.deliverNotice({ ...input, isLast: wait === undefined, again });
+    const number = `attempt ${attempt + 1}`;
     if (outcome.status !== 'retry') {
-      setCurrentDetails(`${outcome.status} at attempt ${attempt + 1}`);
-      return { status: outcome.status };
+      setCurrentDetails(`${outcome.status} at ${number}`);
+      // Asked for while the last attempt was on its way.
+      if (outcome.status !== 'failed' || !isUrged) return { status: outcome.status };
+      attempt = -1;
+      continue;
     }
     if (wait === undefined) return { status: 'failed' };
-    setCurrentDetails(`attempt ${attempt + 1} failed (HTTP ${outcome.httpStatus ?? '–'})`);
+    setCurrentDetails(`${number} failed (${outcome.httpStatus ?? 'no answer'})`);
     // Math.random is the workflow's own, seeded one.
-    await sleep(Math.max(wait * (1 + JITTER * Math.random()), outcome.retryAfterMs ?? 0));
+    const waitMs = Math.max(wait * (1 + JITTER * Math.random()), outcome.retryAfterMs ?? 0);
+    if (await condition(() => isUrged, waitMs * (outcome.waitScale ?? 1))) attempt = -1;
   }
 }

@@ -1,9 +1,16 @@
-/** POST /v1/deliveries/{deliveryId}/retry: puts a delivery that has failed back in line, under the same webhook-id. */
+/** POST /v1/deliveries/{deliveryId}/retry: tries a delivery now and the whole schedule anew, under the same webhook-id. */
 import { z } from 'zod';
-import { getDelivery, reopenDelivery } from '../../db/notices.ts';
+import { forgetGoneReceivers } from '../../db/gone-receivers.ts';
+import { type Delivery, reopenDelivery } from '../../db/notices.ts';
 import { asSystem } from '../../db/scope.ts';
 import type { DeliverNoticeInput } from '../../workflows/messages.ts';
-import { DELIVER_NOTICE, WORKFLOW_TASK_TIMEOUT, noticeWorkflowId } from '../../workflows/messages.ts';
+import {
+  DELIVER_NOTICE,
+  WORKFLOW_TASK_TIMEOUT,
+  deliveryRetrySignal,
+  noticeWorkflowId,
+} from '../../workflows/messages.ts';
+import type { ApiDeps } from '../deps.ts';
 import { defineRoute } from '../define-route.ts';
 import { ApiProblem } from '../problem-codes.ts';
 import { id } from '../schemas/common.ts';
@@ -19,32 +26,43 @@ export const retryDeliveryRoute = defineRoute({
   tag: 'Notices',
   summary: 'Deliver again',
   description:
-    'For a delivery that has failed or is still pending; one that was delivered is not sent twice (404).',
+    'Tries a delivery that has failed, was skipped or is still pending at once, and then by the whole schedule again. A receiver that had answered 410 is tried again. One that was delivered is not sent twice: it is answered as it is.',
   scope: 'operator',
   params: z.strictObject({ deliveryId: id('delivery') }),
-  responses: { 202: { description: 'The delivery, in line again.', body: deliverySchema } },
+  responses: { 202: { description: 'The delivery as it is now.', body: deliverySchema } },
   problems: ['not_found'],
   handler: async ({ db, temporal, taskQueue }, { params, log }) => {
-    const { reopened, delivery } = await asSystem(db, async (tx) => {
+    const delivery = await asSystem(db, async (tx) => {
       const found = await reopenDelivery(tx, params.deliveryId);
-      return { reopened: found, delivery: found && (await getDelivery(tx, found.noticeId)) };
+      if (found?.status === 'pending' && found.channel === 'webhook') await forgetGoneReceivers(tx);
+      return found;
     });
-    if (!reopened || !delivery) throw new ApiProblem('not_found');
-    const input: DeliverNoticeInput = reopened;
-    await temporal
-      .withDeadline(Date.now() + DEADLINE_MS, async () => {
-        await temporal.workflow.start(DELIVER_NOTICE, {
-          workflowId: noticeWorkflowId(reopened.noticeId),
-          taskQueue,
-          args: [input],
-          workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        });
-      })
-      .catch((error: unknown) =>
-        log.warn({ err: error, noticeId: reopened.noticeId }, 'a retry could not be started yet'),
+    if (!delivery) throw new ApiProblem('not_found');
+    if (delivery.status === 'pending') {
+      await urge({ temporal, taskQueue }, delivery).catch((error: unknown) =>
+        log.warn({ err: error, noticeId: delivery.noticeId }, 'a retry could not be started yet'),
       );
+    }
     return { status: 202, body: toDeliveryBody(delivery) };
   },
 });
+
+/** Tells the delivery that runs, between two attempts perhaps, or starts it anew: never two at once. */
+async function urge(
+  { temporal, taskQueue }: Pick<ApiDeps, 'temporal' | 'taskQueue'>,
+  { noticeId, userId, channel }: Delivery,
+): Promise<void> {
+  const input: DeliverNoticeInput = { noticeId, userId, ...(channel === 'webhook' ? {} : { channel }) };
+  await temporal.withDeadline(Date.now() + DEADLINE_MS, async () => {
+    await temporal.workflow.signalWithStart(DELIVER_NOTICE, {
+      workflowId: noticeWorkflowId(noticeId, channel),
+      taskQueue,
+      args: [input],
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      signal: deliveryRetrySignal,
+      signalArgs: [],
+    });
+  });
+}

@@ -135,13 +135,17 @@ describe('notices', () => {
     await record('failed', 410);
     const failed = await now();
     expect(failed).toMatchObject({ status: 'failed', attempts: 2, lastStatus: 410, deliveredAt: null });
-    expect(await the().system((tx) => reopenDelivery(tx, failed?.id ?? ''))).toEqual({
+    expect(await the().system((tx) => reopenDelivery(tx, failed?.id ?? ''))).toMatchObject({
       noticeId: id,
       userId,
+      status: 'pending',
     });
     await record('delivered', 200);
     await record('failed', 500);
     expect(await now()).toMatchObject({ status: 'delivered', attempts: 3, lastStatus: 200 });
-    expect(await the().system((tx) => reopenDelivery(tx, failed?.id ?? ''))).toBeNull();
+    expect(await the().system((tx) => reopenDelivery(tx, failed?.id ?? ''))).toMatchObject({
+      status: 'delivered',
+    });
+    expect(await the().system((tx) => reopenDelivery(tx, 'no such delivery'))).toBeNull();
   });
 });

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, type Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import type { ActivitySettings } from '../../activities/deps.ts';
 import { createComposioBudget } from '../../api/composio-budget.ts';
 import { createComposio } from '../../composio/create-composio.ts';
@@ -17,12 +17,13 @@ import { putUser } from '../../db/users.ts';
 import type { ApprovalRequirement } from '../../domain/approval.ts';
 import { DEFAULT_LIMITS, type RunLimits } from '../../domain/limits.ts';
 import { isEndedRunStatus } from '../../domain/statuses.ts';
+import type { MailPort } from '../../mail/port.ts';
 import { createModel } from '../../model/openai.ts';
 import { createSandboxControl, type SandboxControl } from '../../sandbox/composio/control.ts';
 import { createComposioSandbox } from '../../sandbox/composio/server.ts';
 import { createModelSandboxControl, type ModelSandboxControl } from '../../sandbox/model/control.ts';
 import { createModelSandbox } from '../../sandbox/model/server.ts';
-import { createWorker } from '../../worker/create-worker.ts';
+import { type RunningWorker, createWorker } from '../../worker/create-worker.ts';
 import { AGENT_RUN, WORKFLOW_TASK_TIMEOUT, runWorkflowId } from '../../workflows/messages.ts';
 import { createTestDatabase } from './database.ts';
 import { installTestRuntime } from './runtime.ts';
@@ -78,6 +79,8 @@ const SETTINGS: ActivitySettings = {
   verifierMode: false,
   publicUrl: 'http://localhost:1',
   webhook: null,
+  hasMail: false,
+  noticeWaitScale: 1,
   sabotage: null,
 };
 
@@ -89,6 +92,8 @@ export async function startTestBellhop(
     noWorker?: boolean;
     /** Activity slots of the worker. */
     maxActivities?: number;
+    /** Of the caller's own, who closes it. */
+    mail?: MailPort;
     /** Of the Composio budget; far more than any test makes. */
     requestsPerMinute?: number;
     /** A migrated database of the caller's own, and a Temporal server of the caller's own: for tests that take them away. */
@@ -96,7 +101,7 @@ export async function startTestBellhop(
     temporalAddress?: string;
   } = {},
 ): Promise<TestBellhop> {
-  const settings = { ...SETTINGS, ...options.settings };
+  const settings = { ...SETTINGS, hasMail: options.mail !== undefined, ...options.settings };
   const namespace = options.namespace ?? 'default';
   const [database, composioSandbox, modelSandbox, address, bundlePath] = await Promise.all([
     options.databaseUrl === undefined
@@ -133,13 +138,14 @@ export async function startTestBellhop(
   const native = await NativeConnection.connect({ address });
   const client = new Client({ connection, namespace });
   const taskQueue = testTaskQueue();
-  let worker: Worker | null = null;
+  let worker: RunningWorker | null = null;
   let running: Promise<void> = Promise.resolve();
   const startWorker = async (): Promise<void> => {
     worker = await createWorker({
       db,
       composio,
       model,
+      mail: options.mail ?? null,
       settings,
       connection: native,
       namespace,

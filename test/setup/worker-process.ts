@@ -139,6 +139,7 @@ export async function startTakeover(
     db: bellhop.db,
     composio: bellhop.composio,
     model,
+    mail: null,
     settings: { ...bellhop.settings, toolTimeoutMs: 3_000, ...settings },
     connection,
     namespace,

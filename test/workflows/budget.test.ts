@@ -54,6 +54,7 @@ async function startSecondWorker() {
       baseUrl: `${bellhop.modelUrl}/v1`,
       defaultModel: 'test',
     }),
+    mail: null,
     settings: bellhop.settings,
     connection,
     namespace: 'default',
