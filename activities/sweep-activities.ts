@@ -10,7 +10,7 @@ import { finishAudit, getRunningAudit } from '../db/audits.ts';
 import { listUsersInLine } from '../db/run-queue.ts';
 import { listUnheardResolutions } from '../db/resolutions.ts';
 import { type Flow, endFlow, listOverdueFlows, pageOpenFlows } from '../db/flows.ts';
-import { listStaleDeliveries } from '../db/notices.ts';
+import { listStaleDeliveries, touchDeliveries } from '../db/notices.ts';
 import { listQuietRuns, listUnheardCancels, listUnstartedRuns, touchRun } from '../db/runs.ts';
 import { asSystem } from '../db/scope.ts';
 import { listMissedWakes } from '../db/waiters.ts';
@@ -28,7 +28,7 @@ import { cutToUrl } from '../domain/cut-to-url.ts';
 import { endRunOnce } from './end-run.ts';
 import { pagesOf } from './audit-suspects.ts';
 import { running } from './running.ts';
-import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
+import { startDelivery, startFlowWorkflow } from './start-workflows.ts';
 import { tellCallDecided, wakeRun } from './tell-run.ts';
 
 /** Rows per part and pass: a pass stays within seconds, and the next one comes in a minute. */
@@ -207,7 +207,6 @@ async function expireFlows(deps: ActivityDeps): Promise<number> {
 }
 
 async function restartDeliveries(deps: ActivityDeps): Promise<number> {
-  if (deps.settings.webhook === null) return 0;
   const stale = await asSystem(deps.db, (tx) =>
     listStaleDeliveries(tx, {
       olderThanMs: STALE_DELIVERY_MS,
@@ -215,8 +214,17 @@ async function restartDeliveries(deps: ActivityDeps): Promise<number> {
       limit: BATCH,
     }),
   );
-  for (const { noticeId, userId } of stale) await startDeliveries([noticeId], userId);
-  return stale.length;
+  let started = 0;
+  for (const delivery of stale) if (await startDelivery(delivery)) started += 1;
+  // What waits for its receiver, or in line, is no less pending: without this the same ones would be looked at for ever.
+  if (stale.length > 0)
+    await asSystem(deps.db, (tx) =>
+      touchDeliveries(
+        tx,
+        stale.map(({ noticeId }) => noticeId),
+      ),
+    );
+  return started;
 }
 
 /** Open flows whose app works by now, wherever it was connected: their workflows are told to look. */
