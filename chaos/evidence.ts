@@ -84,7 +84,7 @@ const TABLES: Readonly<Record<string, string>> = {
     ${ms('closed_at')} as "closedAt" from connection_episodes order by opened_at`,
   'notice-rows': `select n.id, n.user_id as user, n.type, n.app, n.run_id as "runId", n.dedupe_key as key,
     d.status as delivery, ${ms('n.created_at')} as "createdAt"
-    from notices n left join deliveries d on d.notice_id = n.id order by n.created_at`,
+    from notices n left join deliveries d on d.notice_id = n.id and d.channel = 'webhook' order by n.created_at`,
   progress: `select ${ms('at')} as at from run_events
     where type in ('run.started', 'model.completed', 'tool.started', 'tool.completed') order by at`,
 };

@@ -44,6 +44,8 @@ export type Fault =
       readonly pick: number;
       /** It waits for an effect, and strikes before its answer. */
       readonly isAimed: boolean;
+      /** It strikes whatever is alive, the last one of its kind too. */
+      readonly isRash: boolean;
     }
   /** SIGSTOP, then SIGCONT. */
   | { readonly kind: 'freeze'; readonly pick: number; readonly forMs: number }

@@ -31,7 +31,12 @@ export type Judgement = {
     readonly unexplained: readonly string[];
   };
   readonly operations: Counts;
-  readonly notices: { readonly arrivals: number; readonly told: number; readonly pending: number };
+  readonly notices: {
+    readonly arrivals: number;
+    readonly told: number;
+    readonly pending: number;
+    readonly outdated: number;
+  };
   readonly episodes: number;
   readonly modelRequests: number;
   readonly recovery: readonly Recovery[];
@@ -72,6 +77,7 @@ export function judge(log: Log): Judgement {
       arrivals: log.arrivals.length,
       told: new Set(log.arrivals.filter(({ answered }) => answered === 204).map(({ id }) => id)).size,
       pending: countPending(log),
+      outdated: log.notices.filter(({ delivery }) => delivery === 'skipped').length,
     },
     episodes: log.episodes.length,
     modelRequests: log.modelRequests.length,

@@ -25,17 +25,14 @@ export async function kill(
   state: State,
   fault: Fault & { kind: 'kill' },
 ): Promise<Begun | null> {
-  const { part, pick, isAimed } = fault;
+  const { part, isAimed } = fault;
   const aim = `aim at ${part}`;
   // Of several that wait for the same effect one is enough.
   if (isAimed && state.busy.has(aim)) return null;
   if (isAimed) state.busy.add(aim);
   try {
-    const patienceMs = isAimed ? AIM_PATIENCE_MS : READY_PATIENCE_MS;
-    const one =
-      part === 'worker' || part === 'api'
-        ? await pickReady(partsOf(stage, part), { pick, patienceMs, signal: state.signal })
-        : undefined;
+    const isOurs = part === 'worker' || part === 'api';
+    const one = isOurs ? await pickVictim(partsOf(stage, part), fault, state.signal) : undefined;
     if (isAimed) await nextEffect(stage, state.signal);
     if (state.signal.aborted) return null;
     if (part === 'temporal') return stage.temporal.signal('SIGKILL') ? { part } : null;
@@ -55,11 +52,7 @@ export async function freeze(
   // One at a time: with both workers frozen there would only be silence to check.
   if (state.busy.has('freeze')) return null;
   state.busy.add('freeze');
-  const worker = await pickReady(stage.workers, {
-    pick: fault.pick,
-    patienceMs: READY_PATIENCE_MS,
-    signal: state.signal,
-  });
+  const worker = await pickVictim(stage.workers, { pick: fault.pick, isRash: false }, state.signal);
   const pid = worker?.pid();
   if (!worker || !worker.signal('SIGSTOP')) {
     state.busy.delete('freeze');
@@ -78,15 +71,11 @@ export async function deploy(
   state: State,
   fault: Fault & { kind: 'deploy' },
 ): Promise<Begun | null> {
-  const worker = await pickReady(stage.workers, {
-    pick: fault.pick,
-    patienceMs: READY_PATIENCE_MS,
-    signal: state.signal,
-  });
+  const worker = await pickVictim(stage.workers, { pick: fault.pick, isRash: false }, state.signal);
   return worker?.signal('SIGTERM') === true ? { part: worker.name } : null;
 }
 
-/** Longer than this an aimed kill does not wait: then it strikes blindly. A worker's start takes a quarter of it on a busy machine. */
+/** Longer than this an aimed kill does not wait: then it strikes blindly. */
 const AIM_PATIENCE_MS = 60_000;
 /** Well within the time between an effect and its answer. */
 const AIM_LOOK_MS = 10;
@@ -101,23 +90,30 @@ async function nextEffect(stage: Stage, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** How long a kill waits for a process that works: where a start takes as long as a life, nothing would ever run. */
-const READY_PATIENCE_MS = 10_000;
+/** On a machine where starts take longer than this, most kills of the schedule meet nobody, and the report says so. */
+const VICTIM_PATIENCE_MS = 30_000;
 /** Enough for a worker to have something on its way. */
 const LIFE_MS = 2_000;
+const LOOK_MS = 50;
 
-/** The picked one if it works, or the next that does; when none does in time, whatever is alive. */
-async function pickReady(
+/**
+ * The picked one, or the next in turn, as soon as it has worked for a while and is not the last that works. Rash: at once,
+ * whatever is alive.
+ */
+async function pickVictim(
   parts: readonly Supervised[],
-  { pick, patienceMs, signal }: { pick: number; patienceMs: number; signal: AbortSignal },
+  { pick, isRash }: { pick: number; isRash: boolean },
+  signal: AbortSignal,
 ): Promise<Supervised | undefined> {
   const first = Math.floor(pick * parts.length);
   const inTurn = [...parts.slice(first), ...parts.slice(0, first)];
-  const deadline = Date.now() + patienceMs;
+  if (isRash) return inTurn.find((part) => part.pid() !== null);
+  const deadline = Date.now() + VICTIM_PATIENCE_MS;
   while (Date.now() < deadline && !signal.aborted) {
-    const ready = inTurn.find((part) => (part.readyForMs() ?? 0) > LIFE_MS);
-    if (ready) return ready;
-    await sleep(50);
+    const working = inTurn.filter((part) => part.readyForMs() !== null);
+    const victim = working.find((part) => (part.readyForMs() ?? 0) > LIFE_MS);
+    if (victim && (working.length > 1 || parts.length === 1)) return victim;
+    await sleep(LOOK_MS);
   }
-  return inTurn.find((part) => part.pid() !== null);
+  return undefined;
 }

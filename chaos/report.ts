@@ -25,7 +25,7 @@ export function formatReport(judgement: Judgement): string {
     `| runs | ${sum(judgement.runs)} (${list(judgement.runs)})${sum(judgement.errors) > 0 ? `; errors: ${list(judgement.errors)}` : ''} |`,
     `| tool calls | ${sum(judgement.calls)} (${list(judgement.calls)}) |`,
     `| model requests | ${judgement.modelRequests} |`,
-    `| notices | ${judgement.notices.told} told in ${judgement.notices.arrivals} arrivals; ${judgement.notices.pending} still to come; ${judgement.episodes} broken connections told |`,
+    `| notices | ${judgement.notices.told} told in ${judgement.notices.arrivals} arrivals; ${judgement.notices.pending} still to come, ${judgement.notices.outdated} outdated before they were; ${judgement.episodes} broken connections told |`,
     `| came to rest in time | ${judgement.isSettled ? 'yes' : 'no'} |`,
     '',
     'Recovery, ms from the kill or the return of a server to the next activity or effect of any run:',

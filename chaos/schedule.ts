@@ -32,6 +32,9 @@ const KILLS: Weighted<KilledPart> = [
 /** Between an effect and its answer is where doubt comes from; blind kills rarely meet it. */
 export const AIMED_SHARE = 0.3;
 
+/** The others leave one of a kind at work, so that on a slow machine, where a start takes long, something still moves. */
+const RASH_SHARE = 0.15;
+
 const KINDS: Weighted<'freeze' | 'deploy' | 'link' | 'composio' | 'model' | 'break'> = [
   { weight: 4, item: 'freeze' },
   { weight: 7, item: 'deploy' },
@@ -60,6 +63,7 @@ export function planFaults(options: ScheduleOptions): readonly Planned[] {
     part: random.weighted(killed),
     pick: random.next(),
     isAimed: random.chance(aim ?? AIMED_SHARE),
+    isRash: random.chance(RASH_SHARE),
   });
   const kills = spread(createRandom(seed, 'kills'), { lengthMs, everyMs: killEveryMs, draw: drawKill });
   const others = spread(createRandom(seed, 'disturbances'), {

@@ -7,7 +7,7 @@ export type Supervised = {
   readonly name: string;
   /** Null while it is down. */
   readonly pid: () => number | null;
-  /** How long it has been ready, milliseconds; null while it is not. */
+  /** How long it has worked, milliseconds; null while it starts, is frozen, or is on its way out. */
   readonly readyForMs: () => number | null;
   /** @returns whether there was a process to signal. */
   readonly signal: (signal: NodeJS.Signals) => boolean;
@@ -34,6 +34,8 @@ export function supervise(options: SupervisedOptions, log: OperationLog): Superv
   let readySince: number | null = null;
   /** It was killed, and is as good as gone: another kill would count a death twice. */
   let isDoomed = false;
+  let isFrozen = false;
+  let isLeaving = false;
   const stopping = new AbortController();
   const once = async (): Promise<void> => {
     const started = startNodeChild(options);
@@ -52,6 +54,8 @@ export function supervise(options: SupervisedOptions, log: OperationLog): Superv
     child = null;
     readySince = null;
     isDoomed = false;
+    isFrozen = false;
+    isLeaving = false;
     log.note({ is: 'process', part: name, what: 'exit', pid: started.pid, code, signal });
     if (stopping.signal.aborted) return;
     await sleep(Date.now() - startedAt < EARLY_EXIT_MS ? EARLY_RESTART_MS : RESTART_MS);
@@ -63,6 +67,9 @@ export function supervise(options: SupervisedOptions, log: OperationLog): Superv
     if (child === null || child.pid === 0 || child.hasExited() || isDoomed) return false;
     try {
       isDoomed = signal === 'SIGKILL';
+      if (signal === 'SIGSTOP') isFrozen = true;
+      if (signal === 'SIGCONT') isFrozen = false;
+      if (signal === 'SIGTERM') isLeaving = true;
       return process.kill(child.pid, signal);
     } catch {
       return false; // gone between our look and the signal
@@ -71,7 +78,8 @@ export function supervise(options: SupervisedOptions, log: OperationLog): Superv
   return {
     name,
     pid: () => child?.pid ?? null,
-    readyForMs: () => (readySince === null || isDoomed ? null : Date.now() - readySince),
+    readyForMs: () =>
+      readySince === null || isDoomed || isFrozen || isLeaving ? null : Date.now() - readySince,
     signal: signalIt,
     stop: async () => {
       stopping.abort();

@@ -5,6 +5,8 @@ import { type Record, groupBy } from '../record.ts';
 import type { Violation } from './violation.ts';
 
 const BROKEN = ['EXPIRED', 'FAILED', 'INACTIVE', 'REVOKED'];
+/** Of what is over by the time that it would be told: nobody needs to connect what is connected again. */
+const MAY_BE_OUTDATED = ['connection.expired', 'run.waiting_for_connection', 'approval.requested'];
 /** The sweep starts a delivery again that nothing touched for ten minutes; a pass of it comes every minute. */
 const OVERDUE_MS = 13 * 60_000;
 /** From a break to the first look at it, and from the look to the log's line. */
@@ -51,6 +53,8 @@ function deliveries({ notices, entries }: Record, told: Told): string[] {
   return notices.flatMap((notice) => {
     if (notice.delivery === 'delivered' && !told.has(notice.id))
       return [`notice ${notice.id} (${notice.type}) counts as delivered and never came`];
+    if (notice.delivery === 'skipped' && !MAY_BE_OUTDATED.includes(notice.type))
+      return [`notice ${notice.id} (${notice.type}) was set aside`];
     if (notice.delivery === 'failed') return [`notice ${notice.id} (${notice.type}) was given up`];
     if (notice.delivery === 'pending' && isOverdue(notice, lastAt(entries)))
       return [`notice ${notice.id} (${notice.type}) is overdue`];
@@ -109,7 +113,10 @@ function seenAndNotTold(record: Record, told: Told): string[] {
   const episodes = groupBy(record.episodes, pairOf);
   const isTold = (episode: EpisodeRow): boolean => {
     const notice = record.notices.find(({ key }) => key === `episode:${episode.id}`);
-    return notice !== undefined && (told.has(notice.id) || notice.delivery === 'pending');
+    if (notice === undefined) return false;
+    // Set aside is right only when the connection works again.
+    const isOutdated = notice.delivery === 'skipped' && episode.closedAt !== null;
+    return told.has(notice.id) || notice.delivery === 'pending' || isOutdated;
   };
   return record.entries
     .filter((entry): entry is Entry & RunOp => entry.is === 'op' && entry.op === 'saw-waiting')

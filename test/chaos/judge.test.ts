@@ -204,6 +204,16 @@ describe('notices', () => {
     );
     expect(only({ arrivals: [arrival(), arrival({ id: 'n9', type: 'unverified' })] })).toMatch(/signature/);
   });
+  test('a break that was over before it could be told need not be told, one that lasts must', () => {
+    const skipped = {
+      entries,
+      notices: told.notices.map((row) => (row.id === 'n2' ? { ...row, delivery: 'skipped' } : row)),
+      arrivals: [arrival()],
+    };
+    expect(found({ ...skipped, episodes: [episode()] })).toEqual([]);
+    expect(only({ ...skipped, episodes: [episode({ closedAt: null })] })).toMatch(/and nobody was told$/);
+    expect(found({ notices: [notice({ delivery: 'skipped' })], arrivals: [] })[0]).toMatch(/was set aside$/);
+  });
   test('one break told twice', () => {
     const twice = {
       entries,
@@ -290,7 +300,7 @@ test('recovery is from the kill to the next activity or effect', () => {
     is: 'fault',
     n: 1,
     phase: 'begin',
-    fault: { kind: 'kill', part: 'worker', pick: 0, isAimed: false },
+    fault: { kind: 'kill', part: 'worker', pick: 0, isAimed: false, isRash: false },
     part: 'worker-1',
   };
   const { recovery, kills } = judge(cleanRecord({ entries: [kill, ...cleanRecord().entries] }));
