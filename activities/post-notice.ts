@@ -45,16 +45,27 @@ export function createPost(timeoutMs: number = TIMEOUT_MS): Post {
       headers: { ...sign(receiver.secret, id, body), 'content-length': Buffer.byteLength(body) },
       signal: AbortSignal.timeout(timeoutMs),
     };
+    const send = (): ClientRequest =>
+      url.protocol === 'https:'
+        ? httpsRequest(url, { ...settings, agent: agents['https:'] })
+        : httpRequest(url, { ...settings, agent: agents['http:'] });
     try {
-      const request =
-        url.protocol === 'https:'
-          ? httpsRequest(url, { ...settings, agent: agents['https:'] })
-          : httpRequest(url, { ...settings, agent: agents['http:'] });
-      return readAnswer(await answerOf(request, body));
+      const request = send();
+      const response = await answerOf(request, body).catch((error: unknown) => {
+        // A kept connection that the receiver had closed meanwhile says nothing about the receiver.
+        if (request.reusedSocket && isClosed(error)) return answerOf(send(), body);
+        throw error;
+      });
+      return readAnswer(response);
     } catch (error) {
       return { httpStatus: null, error: nameOf(error), retryAfterMs: null };
     }
   };
+}
+
+function isClosed(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 /** The same for the same second: the signature covers id, time and body. */

@@ -69,10 +69,11 @@ function listOf(names: readonly string[]): string {
 
 /** One line without control characters, direction marks and line separators. */
 export function clean(text: string): string {
-  return text
+  const line = text
+    .toWellFormed()
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .trim()
-    .slice(0, NAME_LENGTH);
+    .trim();
+  return [...line].slice(0, NAME_LENGTH).join('');
 }
 
 function escape(text: string): string {
