@@ -62,7 +62,8 @@ export type FaultEntry = {
 export type ProcessEntry = {
   readonly is: 'process';
   readonly part: string;
-  readonly what: 'start' | 'ready' | 'exit';
+  /** `silent`: it ran and answered nothing, and was killed for that by the supervisor. */
+  readonly what: 'start' | 'ready' | 'exit' | 'silent';
   readonly pid: number;
   readonly code?: number | null;
   readonly signal?: string | null;

@@ -22,6 +22,8 @@ export type Judgement = {
   readonly kills: Counts;
   readonly disturbances: Counts;
   readonly skipped: number;
+  /** Ends of a server that answered nothing any more. */
+  readonly silent: number;
   readonly runs: Counts;
   readonly errors: Counts;
   readonly calls: Counts;
@@ -68,6 +70,7 @@ export function judge(log: Log): Judgement {
     kills: count(begun, (fault) => (fault.kind === 'kill' ? fault.part : null)),
     disturbances: count(begun, nameOf),
     skipped: faults.filter(({ phase }) => phase === 'skipped').length,
+    silent: log.entries.filter((entry) => entry.is === 'process' && entry.what === 'silent').length,
     runs: count(log.runs, ({ status }) => status),
     errors: count(log.runs, ({ error }) => error),
     calls: count(log.calls, ({ status }) => status),

@@ -20,6 +20,7 @@ export function formatReport(judgement: Judgement): string {
     `| effects | ${effects.writes + effects.reads} (${effects.writes} writes, ${effects.reads} reads) |`,
     `| kills | ${sum(kills)} (${list(kills)}) |`,
     `| other faults | ${sum(judgement.disturbances)} (${list(judgement.disturbances)}); ${judgement.skipped} of the schedule met nobody |`,
+    `| restarts of a Temporal that had fallen silent | ${judgement.silent} |`,
     ...KINDS.map((kind) => `| ${LABELS[kind]} | ${judgement.found[kind]} |`),
     `| unknown | ${unknownTotal} (of them happened: ${unknown.happened}; unexplained: ${unknown.unexplained.length}) |`,
     `| runs | ${sum(judgement.runs)} (${list(judgement.runs)})${sum(judgement.errors) > 0 ? `; errors: ${list(judgement.errors)}` : ''} |`,

@@ -11,6 +11,7 @@ import { buildWorkflowBundle } from '../worker/workflow-bundle.ts';
 import { LINKS, type LinkName } from './fault.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { sharedEnvironment, startProcesses, throughPort } from './processes.ts';
+import { watchTemporal } from './liveness.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import type { KeptServer, Server } from './server-keeper.ts';
 import { startSandboxes, startServers } from './servers.ts';
@@ -64,6 +65,11 @@ async function assemble(options: StageOptions, releases: Releases): Promise<Omit
     ports[name] = port;
     target(`worker-${name}`, `api-${name}`)(port);
   });
+  const liveness = watchTemporal(
+    { server: temporal, address: () => `127.0.0.1:${ports.temporal}` },
+    options.log,
+  );
+  releases.push(liveness.stop);
   await migrateToLatest(postgres.first.url);
   const sandboxes = await startSandboxes({ folder, logs, env }, releases);
   target('worker-composio', 'api-composio')(Number(new URL(sandboxes.composioUrl).port));

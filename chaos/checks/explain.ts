@@ -10,6 +10,9 @@ const SLACK_MS = 1_500;
 /** The request's deadline and the ledger's margin: so long may a cause be felt. */
 const REACH_MS = 8_000;
 
+/** A server is killed for its silence after so much of it (liveness.ts), and a probe more. */
+const SILENCE_MS = 30_000;
+
 type Span = { readonly from: number; readonly to: number; readonly cause: string };
 
 export function explainUnknown(record: Record): readonly Explained[] {
@@ -44,7 +47,11 @@ function spansOfLoss(entries: readonly Entry[]): readonly Span[] {
       to: at + REACH_MS,
       cause: part.startsWith('worker') ? 'worker ended' : `${part} killed`,
     }));
-  return [...exits, ...faults];
+  const silences = entries
+    .filter((entry) => entry.is === 'process')
+    .filter(({ what }) => what === 'silent')
+    .map(({ at, part }): Span => ({ from: at - SILENCE_MS, to: at + REACH_MS, cause: `${part} silent` }));
+  return [...exits, ...faults, ...silences];
 }
 
 /** What may spoil a request or its answer. */
