@@ -15,10 +15,10 @@ import { readAccounts } from './read-accounts.ts';
 import { sideBySide } from './side-by-side.ts';
 
 /**
- * Between two moves of the cursor. What a lost attempt repeats is at most this much, 50 requests: seconds, at any usual limit.
+ * Between two moves of the cursor. What a lost attempt repeats is at most this much, 100 requests: seconds, at any usual limit.
  * Smaller, and the last suspects of each would be a request of their own too often.
  */
-const USERS_PER_WINDOW = 5_000;
+const USERS_PER_WINDOW = 10_000;
 /** Composio documents no maximum of `user_ids`; where the ids are long, the length of the address says how many. */
 const USERS_PER_REQUEST = 100;
 /** By Little's law half a second per answer still uses all of the default limit (2,000 a minute); the budget holds the rate. */

@@ -1,4 +1,5 @@
 /** `npm run bench -- <name>`: measures, prints ratios of one run, and what was measured. Never a timed test. */
+import { runAudit } from './audit.ts';
 import { runBudget } from './budget.ts';
 import { runEvents } from './events.ts';
 import { runCallbacks } from './callbacks.ts';
@@ -9,6 +10,10 @@ import { runRecovery } from './recovery.ts';
 import { runStart } from './start.ts';
 
 const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promise<void>; what: string }>> = {
+  audit: {
+    run: runAudit,
+    what: 'a million users audited: time, memory, requests, history; and the loop that asks one by one',
+  },
   budget: {
     run: runBudget,
     what: 'the budget of Composio requests: statements and CPU a request, with and without it',

@@ -167,6 +167,9 @@ test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () =>
   await record('audit-connections-cancelled', running.workflowId);
   await bellhop.client.workflow.execute(AUDIT_CONNECTIONS, audit(ids[2]));
   await record('audit-connections-completes', `audit-${ids[2]}`);
+  // The same since there are steps.
+  await record('audit-connections-completes-in-steps', `audit-${ids[2]}`);
+  await record('audit-connections-cancelled-in-a-step', running.workflowId);
 
   receiver.answer(userId, { status: 500 });
   const notice = { userId, type: 'run.failed', dedupeKey: 'x', app: null, flowId: null, runId: null, data: {} } as const;
