@@ -30,8 +30,8 @@ type Context = {
 
 /** How long a lane waits for its run; one that is held up by an outage is left to itself, so that the load goes on. */
 const LANE_PATIENCE_MS = 25_000;
-/** So many held-up runs are load enough. */
-const MAX_OPEN = 400;
+/** Open runs per lane at most: what an outage has held up comes back all at once. */
+const MAX_OPEN = 3;
 const LONG_POLL = '10s';
 
 export async function startWorkload(
@@ -60,7 +60,7 @@ export async function startWorkload(
         await Promise.race([following, sleep(LANE_PATIENCE_MS, undefined, { ref: false })]);
       }
       await sleep(random.int(100, 1_200));
-      while (context.isOpen && openRuns(context) > MAX_OPEN) await sleep(500);
+      while (context.isOpen && openRuns(context) > MAX_OPEN * options.lanes) await sleep(500);
     }
   });
   return {
