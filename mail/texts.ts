@@ -73,7 +73,8 @@ export function clean(text: string): string {
     .toWellFormed()
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
     .trim();
-  return [...line].slice(0, NAME_LENGTH).join('');
+  // By code points: half a surrogate pair is no character.
+  return Array.from(line).slice(0, NAME_LENGTH).join('');
 }
 
 function escape(text: string): string {

@@ -5,6 +5,7 @@ import { SMTPServer } from 'smtp-server';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Answer, createPost } from '../../activities/post-notice.ts';
+import { until } from '../setup/until.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of the integrator').toString('base64')}`;
 const notice = { id: 'notice-1', body: JSON.stringify({ type: 'run.failed', data: { text: 'grün' } }) };
@@ -182,9 +183,7 @@ describe('an answer', () => {
     const answer = await timed(post(to(host), notice));
     expect(answer).toMatchObject({ httpStatus: 200, error: null });
     expect(answer.ms).toBeLessThan(TIMEOUT_MS);
-    for (const end = Date.now() + 5_000; !isClosed && Date.now() < end;)
-      await new Promise((r) => setTimeout(r, 20));
-    expect(isClosed).toBe(true);
+    await until('the connection’s end', async () => isClosed, 10_000);
     // What the two sockets hold, and not what the receiver would have sent.
     expect(written).toBeLessThan(32 * 1024 * 1024);
   });

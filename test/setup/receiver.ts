@@ -12,8 +12,14 @@ export type Received = {
     readonly data: Readonly<Record<string, unknown>>;
   };
   readonly answered: number;
+  /** Of performance.now. */
+  readonly at: number;
 };
-export type Answer = { readonly status: number; readonly headers?: Readonly<Record<string, string>> };
+export type Answer = {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly delayMs?: number;
+};
 export type Receiver = {
   readonly url: string;
   readonly received: readonly Received[];
@@ -21,24 +27,36 @@ export type Receiver = {
   readonly of: (userId: string, type?: string) => readonly Received[];
   /** Decides the answers to one user's notices: the first ones in order, then 200. */
   readonly answer: (userId: string, ...answers: readonly Answer[]) => void;
+  /** What everybody else gets from now on. */
+  readonly always: (answer: Answer) => void;
+  /** The most that were being answered at the same time. */
+  readonly mostAtOnce: () => number;
   readonly close: () => Promise<void>;
 };
 
 export async function startReceiver(): Promise<Receiver> {
   const received: Received[] = [];
   const planned = new Map<string, Answer[]>();
+  let otherwise: Answer = { status: 200 };
+  let atOnce = 0;
+  let mostAtOnce = 0;
   const server = createServer((request, response) => {
     void (async () => {
       let text = '';
       for await (const chunk of request) text += String(chunk);
       const body = JSON.parse(text) as Received['body'];
-      const answer = planned.get(String(body.data['userId']))?.shift() ?? { status: 200 };
+      const answer = planned.get(String(body.data['userId']))?.shift() ?? otherwise;
       received.push({
         headers: request.headers as Record<string, string>,
         text,
         body,
         answered: answer.status,
+        at: performance.now(),
       });
+      atOnce += 1;
+      mostAtOnce = Math.max(mostAtOnce, atOnce);
+      if (answer.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, answer.delayMs));
+      atOnce -= 1;
       response.writeHead(answer.status, answer.headers).end();
     })();
   });
@@ -52,6 +70,10 @@ export async function startReceiver(): Promise<Receiver> {
         ({ body }) => body.data['userId'] === userId && (type === undefined || body.type === type),
       ),
     answer: (userId, ...answers) => void planned.set(userId, [...answers]),
+    always: (answer) => {
+      otherwise = answer;
+    },
+    mostAtOnce: () => mostAtOnce,
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

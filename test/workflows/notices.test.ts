@@ -103,19 +103,6 @@ describe('a notice', () => {
     });
   }, 45_000);
 
-  test('that meets 410 has failed, and is NOT sent again', async () => {
-    const userId = await newUser();
-    receiver.answer(userId, { status: 410 });
-    const noticeId = await notify(userId);
-    expect(await resultOf(noticeId)).toEqual({ status: 'failed' });
-    expect(receiver.of(userId)).toHaveLength(1);
-    expect(await deliveryOf(userId, noticeId)).toMatchObject({
-      status: 'failed',
-      attempts: 1,
-      lastStatus: 410,
-    });
-  });
-
   test('started twice is sent once', async () => {
     const userId = await newUser();
     const noticeId = await notify(userId);
@@ -169,8 +156,7 @@ describe('a run tells', () => {
     await bellhop.sandbox.revokeAtProvider(account.id);
     const send = { userId, task: 'Tell #general hello', tools: ['SLACK_SEND_MESSAGE'] };
     const runIds = [await bellhop.start(send), await bellhop.start(send)];
-    for (const runId of runIds)
-      await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
+    for (const runId of runIds) await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
     await until('both waits', async () => receiver.of(userId, 'run.waiting_for_connection').length === 2);
     expect(receiver.of(userId, 'connection.expired').map(({ body }) => body.data['status'])).toEqual([
       'REVOKED',
