@@ -7,6 +7,7 @@ import { createNoticeActivities } from './notice-activities.ts';
 import { createRunActivities } from './run-activities.ts';
 import { createSweepActivities } from './sweep-activities.ts';
 import { createToolActivities } from './tool-activities.ts';
+import { createWebhookActivities } from './webhook-activities.ts';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
 export type ModelActivities = ReturnType<typeof createModelActivities>;
@@ -15,6 +16,7 @@ export type FlowActivities = ReturnType<typeof createFlowActivities>;
 export type AuditActivities = ReturnType<typeof createAuditActivities>;
 export type NoticeActivities = ReturnType<typeof createNoticeActivities>;
 export type SweepActivities = ReturnType<typeof createSweepActivities>;
+export type WebhookActivities = ReturnType<typeof createWebhookActivities>;
 
 export function createActivities(deps: ActivityDeps) {
   // Who waits for it decides in which order work gets a part of Composio's request limit.
@@ -28,5 +30,6 @@ export function createActivities(deps: ActivityDeps) {
     ...createAuditActivities(forNobody),
     ...createNoticeActivities(deps),
     ...createSweepActivities(forNobody),
+    ...createWebhookActivities(forNobody),
   };
 }

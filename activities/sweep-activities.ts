@@ -29,6 +29,7 @@ import { endRunOnce } from './end-run.ts';
 import { pagesOf } from './audit-suspects.ts';
 import { running } from './running.ts';
 import { startDelivery, startFlowWorkflow } from './start-workflows.ts';
+import { sweepWebhookEvents } from './sweep-webhook-events.ts';
 import { tellCallDecided, wakeRun } from './tell-run.ts';
 
 /** Rows per part and pass: a pass stays within seconds, and the next one comes in a minute. */
@@ -58,6 +59,7 @@ export type SweepResult = Readonly<
     | 'expired'
     | 'cleaned'
     | 'delivered'
+    | 'events'
     | 'hinted'
     | 'failedParts',
     number
@@ -94,6 +96,7 @@ export function createSweepActivities(deps: ActivityDeps) {
           expired: await part('expire', () => expireFlows(deps)),
           cleaned: await part('clean', () => cleanAccounts(deps)),
           delivered: await part('deliver', () => restartDeliveries(deps)),
+          events: await part('webhook events', () => sweepWebhookEvents(deps)),
           hinted: await part('hourly', () => hourlyPass(deps, signal)),
           failedParts,
         };

@@ -19,6 +19,7 @@ export const TAGS = [
   'Runs',
   'Audits',
   'Notices',
+  'Webhooks in',
   'Health',
 ] as const;
 
@@ -40,6 +41,8 @@ export type RouteRequest<P, Q, H, B, S> = {
   readonly query: Q;
   readonly headers: H;
   readonly body: B;
+  /** As it came, on signed routes; else empty. */
+  readonly rawBody: Buffer;
   /** Null exactly on routes without a scope. */
   readonly principal: S extends null ? null : Principal;
   readonly requestId: string;
@@ -102,6 +105,8 @@ export type RouteDefinition<
   readonly body?: B;
   /** The body is only options: no body at all means `{}`. */
   readonly bodyOptional?: true;
+  /** Signed by Composio instead of a key: the handler gets `rawBody`, and proves who sent it. `body` is for the document only. */
+  readonly signed?: true;
   /** HEAD would do what GET does, and a link preview must not do it. */
   readonly noHead?: true;
   readonly responses: R;

@@ -11,6 +11,7 @@ import type { HttpMetrics } from './metrics.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Readiness } from './readiness.ts';
 import type { RunWatch } from './run-watch.ts';
+import type { WebhooksIn } from './webhooks-in.ts';
 
 export type ApiDeps = {
   readonly publicUrl: string;
@@ -24,6 +25,7 @@ export type ApiDeps = {
   readonly authenticate: Authenticate;
   readonly limits: CallerLimits;
   readonly callbackDesk: CallbackDesk;
+  readonly webhooksIn: WebhooksIn;
   readonly readiness: Readiness;
   readonly metrics: HttpMetrics;
   readonly logger: Logger;

@@ -1,5 +1,5 @@
 /**
- * Reads a request's body as JSON, strictly: application/json, UTF-8, not compressed, at most 256 kB, one value, no
+ * Reads a request's body, as it came or as JSON. JSON is read strictly: application/json, UTF-8, not compressed, at most 256 kB, one value, no
  * member twice. Answers undefined when the request has no body.
  */
 import type { IncomingMessage } from 'node:http';
@@ -8,6 +8,11 @@ import { ApiProblem, invalid } from './problem-codes.ts';
 
 /** The contract's limit: a run's task is at most 64 kB, the rest of a body is small. */
 export const BODY_LIMIT_BYTES = 256 * 1024;
+
+/** The bytes as they came, whatever they say they are: for what is signed. Empty without a body. */
+export async function readRawBody(req: IncomingMessage): Promise<Buffer> {
+  return hasBody(req) ? await readBytes(req) : Buffer.alloc(0);
+}
 
 export async function readJsonBody(req: IncomingMessage): Promise<unknown> {
   if (!hasBody(req)) return undefined;

@@ -17,6 +17,7 @@ import { createReadiness } from './readiness.ts';
 import { createRunObservers } from './run-observers.ts';
 import { CLOSE_DELAY_MS, explainStartFailure, serveMetrics, startServer } from './server.ts';
 import { createTemporalClient } from './temporal-client.ts';
+import { createWebhooksIn } from './webhooks-in.ts';
 
 async function main(): Promise<void> {
   const { http, log, connect, ...config } = loadConfig(process.env, 'api');
@@ -42,8 +43,11 @@ async function main(): Promise<void> {
   const { taskQueue } = config.temporal;
   const limits = createCallerLimits(db, { requestsPerMinute: http.requestsPerMinute, logger });
   const callbackDesk = createCallbackDesk({ db, composio, logger });
+  const secrets = config.composio.webhookSecrets;
+  const webhooksIn = createWebhooksIn({ secrets, temporal, taskQueue, logger });
   const tools = {
     callbackDesk,
+    webhooksIn,
     db,
     composio,
     temporal,
@@ -65,6 +69,7 @@ async function main(): Promise<void> {
     await observers.close();
     await server.close();
     await callbackDesk.close();
+    await webhooksIn.close();
     await metricsServer?.close();
     await temporalClient.close();
     await budget.close();

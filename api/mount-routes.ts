@@ -8,7 +8,7 @@ import { admit } from './admit.ts';
 import { forbidden, hasScope } from './auth.ts';
 import type { AnyAnswer, Route, RouteRequest } from './define-route.ts';
 import type { ApiDeps } from './deps.ts';
-import { readJsonBody } from './json-body.ts';
+import { readJsonBody, readRawBody } from './json-body.ts';
 import { pageOfStatus, problemPage } from './pages/problem-page.ts';
 import { parsePart, pickHeaders } from './parse-request.ts';
 import { ApiProblem, PROBLEMS } from './problem-codes.ts';
@@ -77,13 +77,15 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
   if (principal && route.scope !== null && !hasScope(principal, route.scope)) throw forbidden(route.scope);
   const gone = new AbortController();
   res.once('close', () => gone.abort());
+  const isRead = req.method === 'GET' || req.method === 'HEAD';
   const headers = route.headers ? pickHeaders(route.headers, req.headersDistinct) : {};
   return {
     principal: principal as null,
     params: parsePart('path', route.params ?? NOTHING, { ...req.params }),
     query: parsePart('query', route.query ?? NOTHING, parseQuery(req.url)),
     headers: parsePart('header', route.headers ?? NOTHING, headers),
-    body: req.method === 'GET' || req.method === 'HEAD' ? undefined : await readBody(route, req),
+    body: isRead || route.signed ? undefined : await readBody(route, req),
+    rawBody: route.signed ? await readRawBody(req) : Buffer.alloc(0),
     requestId: requestIdOf(res),
     host: req.headers.host ?? '',
     forwardedHost: req.headersDistinct['x-forwarded-host']?.[0] ?? '',

@@ -38,6 +38,13 @@ export function createOpenApiDocument(
     components: {
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: `Authorization: Bearer <key>`.' },
+        webhookSignature: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'webhook-signature',
+          description:
+            'Standard Webhooks: HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<body as it came>`, `v1,` and base64.',
+        },
       },
     },
   });
@@ -60,7 +67,7 @@ function toOperation(route: Route): ZodOpenApiOperationObject {
             .join('\n\n'),
         }
       : {}),
-    security: route.scope === null ? [] : [{ apiKey: [] }],
+    security: route.scope === null ? (route.signed ? [{ webhookSignature: [] }] : []) : [{ apiKey: [] }],
     ...(Object.keys(params).length > 0 ? { requestParams: params as never } : {}),
     ...(route.body
       ? {
@@ -119,7 +126,8 @@ export function problemsOf(route: Route): readonly ProblemCode[] {
     'invalid_request',
     ...WIRE_PROBLEMS,
     ...(route.scope === null ? [] : (['unauthorized', 'forbidden', 'too_many_requests'] as const)),
-    ...(writes ? (['body_too_large', 'unsupported_media_type'] as const) : []),
+    ...(writes ? (['body_too_large'] as const) : []),
+    ...(writes && !route.signed ? (['unsupported_media_type'] as const) : []),
     ...(route.problems ?? []),
     'internal',
     'unavailable',

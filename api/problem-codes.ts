@@ -2,6 +2,7 @@
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   unauthorized: { status: 401, title: 'A valid API key is needed' },
+  signature_invalid: { status: 401, title: 'The signature does not hold' },
   forbidden: { status: 403, title: 'The API key lacks the scope' },
   not_found: { status: 404, title: 'There is no such thing' },
   user_unknown: { status: 404, title: 'There is no such user' },

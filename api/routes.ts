@@ -3,6 +3,7 @@ import type { Route } from './define-route.ts';
 import { cancelAuditRoute } from './routes/cancel-audit.ts';
 import { cancelRunRoute } from './routes/cancel-run.ts';
 import { decideApprovalRoute } from './routes/decide-approval.ts';
+import { composioWebhookRoute } from './routes/composio-webhook.ts';
 import { confirmConnectionRoute } from './routes/confirm-connection.ts';
 import { connectGoRoute } from './routes/connect-go.ts';
 import { connectPageRoute } from './routes/connect-page.ts';
@@ -53,6 +54,7 @@ export const ROUTES: readonly Route[] = [
   cancelAuditRoute,
   listDeliveriesRoute,
   retryDeliveryRoute,
+  composioWebhookRoute,
   healthzRoute,
   readyzRoute,
 ];

@@ -31,7 +31,8 @@ export type Config = {
     readonly sdk: Environment['COMPOSIO_SDK'];
     readonly apiKey: string;
     readonly baseUrl: string;
-    readonly webhookSecret: string | null;
+    /** Of Composio's webhook; none: it is switched off. */
+    readonly webhookSecrets: readonly string[];
     readonly requestsPerMinute: number;
     /** App → auth config id, for the apps that the operator has named. */
     readonly authConfigs: ReadonlyMap<string, string>;
@@ -126,7 +127,7 @@ function toConfig(env: Environment): Config {
       sdk: env.COMPOSIO_SDK,
       apiKey: env.COMPOSIO_API_KEY ?? '',
       baseUrl: env.COMPOSIO_BASE_URL,
-      webhookSecret: env.COMPOSIO_WEBHOOK_SECRET ?? null,
+      webhookSecrets: env.COMPOSIO_WEBHOOK_SECRET ?? [],
       requestsPerMinute: env.COMPOSIO_REQUESTS_PER_MINUTE,
       authConfigs: env.COMPOSIO_AUTH_CONFIGS ?? new Map<string, string>(),
       toolEffects: env.TOOL_EFFECTS ?? new Map<string, ToolEffect>(),

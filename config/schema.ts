@@ -23,7 +23,8 @@ export const variables = {
 
   COMPOSIO_API_KEY: value.apiKey().optional(),
   COMPOSIO_BASE_URL: value.baseUrl().default('https://backend.composio.dev'),
-  COMPOSIO_WEBHOOK_SECRET: z.string().optional(),
+  // Two while Composio's is rotated: what was signed with the old one may be on its way still.
+  COMPOSIO_WEBHOOK_SECRET: value.secrets().optional(),
   // Composio's smallest plan: 2,000 requests a minute for the whole organisation.
   COMPOSIO_REQUESTS_PER_MINUTE: value.positiveInteger().default(2000),
   COMPOSIO_AUTH_CONFIGS: value.authConfigs().optional(),

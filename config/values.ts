@@ -112,6 +112,16 @@ export const toolEffects = () =>
 export const webhookSecret = () =>
   z.string().regex(/^(whsec_)?[A-Za-z0-9+/]+={0,2}$/, 'must be base64, with or without the prefix whsec_');
 
+/** One secret, or two with a comma between while the one takes over from the other. Used as they are, not decoded. */
+export const secrets = () =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .refine(
+      (parts) => parts.length <= 2 && parts.every((part) => /^[\x21-\x7e]+$/.test(part)),
+      'must be one secret or two with a comma between, printable ASCII without spaces',
+    );
+
 /** A key that fits an HTTP header. */
 export const apiKey = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 

@@ -3,4 +3,5 @@ export { agentRun } from './agent-run.ts';
 export { auditConnections } from './audit-connections.ts';
 export { connectAccount } from './connect-account.ts';
 export { deliverNotice } from './deliver-notice.ts';
+export { settleWebhookEvents } from './settle-webhook-events.ts';
 export { sweep } from './sweep.ts';

@@ -12,7 +12,8 @@ export function curlExample(
 ): string {
   const url = `${document.servers?.[0]?.url ?? ''}${path.replaceAll(/\{(\w+)\}/g, (_, name: string) => pathExample(operation, name))}`;
   const lines = [method === 'get' ? `curl "${url}"` : `curl -X ${method.toUpperCase()} "${url}"`];
-  if ((operation.security ?? []).length > 0) lines.push(`-H "Authorization: Bearer $BELLHOP_API_KEY"`);
+  if (operation.security?.some((way) => 'apiKey' in way))
+    lines.push(`-H "Authorization: Bearer $BELLHOP_API_KEY"`);
   const body = operation.requestBody && 'content' in operation.requestBody ? operation.requestBody : null;
   const schema = body?.content['application/json'];
   if (schema && 'schema' in schema) {

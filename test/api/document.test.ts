@@ -39,6 +39,7 @@ const CONTRACT = [
   'POST /v1/audits/{auditId}/cancel',
   'GET /v1/deliveries',
   'POST /v1/deliveries/{deliveryId}/retry',
+  'POST /v1/webhooks/composio',
   'GET /healthz',
   'GET /readyz',
 ];

@@ -22,6 +22,7 @@ import {
 } from '../../../api/run-observers.ts';
 import { startServer } from '../../../api/server.ts';
 import { createTemporalClient } from '../../../api/temporal-client.ts';
+import { createWebhooksIn } from '../../../api/webhooks-in.ts';
 import type { Config } from '../../../config/load-config.ts';
 import type { TestBellhop } from '../../setup/bellhop.ts';
 import { startTestBellhop } from '../../setup/bellhop.ts';
@@ -62,6 +63,8 @@ export type ApiOptions = {
   readonly settings?: Partial<ActivitySettings>;
   readonly connect?: Partial<Config['connect']>;
   readonly publicUrl?: string;
+  /** Of Composio's webhook; without them it is switched off. */
+  readonly webhookSecrets?: readonly string[];
   readonly temporalAddress?: string;
   readonly deps?: Partial<ApiDeps>;
   /** Of one API key; far more than any test makes. 0: no limit. */
@@ -108,8 +111,15 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     ...options.observers,
   });
   const callbackDesk = createCallbackDesk({ db: bellhop.db, composio, logger });
+  const webhooksIn = createWebhooksIn({
+    secrets: options.webhookSecrets ?? [],
+    temporal: temporal.client,
+    taskQueue: bellhop.taskQueue,
+    logger,
+  });
   served.app = createApp({
     callbackDesk,
+    webhooksIn,
     publicUrl,
     connect: { ...CONNECT, ...options.connect },
     taskQueue: bellhop.taskQueue,
@@ -148,6 +158,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
       await observers.close();
       await server.close();
       await callbackDesk.close();
+      await webhooksIn.close();
       await temporal.close();
       await bellhop.close();
     },
