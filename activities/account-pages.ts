@@ -1,4 +1,5 @@
 /** Composio's list of accounts, page by page: how audit and sweep read accounts of many users. Judges nothing. */
+import { ComposioFailure } from '../composio/failure.ts';
 import type { ComposioPort, ConnectionPage, ConnectionQuery } from '../composio/port.ts';
 import { waitOutLimit } from './wait-out-limit.ts';
 
@@ -35,8 +36,17 @@ export async function askPage(
   query: ConnectionQuery,
   { signal, onRequest, isPatient }: PageOptions,
 ): Promise<ConnectionPage> {
-  const ask = async (): Promise<ConnectionPage> =>
-    await composio.listConnections({ limit: PAGE_LIMIT, ...query }, { signal });
-  onRequest?.();
+  const ask = async (): Promise<ConnectionPage> => {
+    try {
+      const page = await composio.listConnections({ limit: PAGE_LIMIT, ...query }, { signal });
+      onRequest?.();
+      return page;
+    } catch (error) {
+      // Our own budget had nothing left: nobody was asked.
+      const isUnsent = error instanceof ComposioFailure && error.kind === 'rate_limited' && !error.httpStatus;
+      if (!isUnsent) onRequest?.();
+      throw error;
+    }
+  };
   return isPatient === true ? await waitOutLimit(ask, signal) : await ask();
 }

@@ -19,10 +19,12 @@ const STEP_MS = 30_000;
 /** A cursor that no user id can be: all users are behind it. */
 const DONE = '\u{10FFFF}';
 
-export function createAuditActivities(deps: ActivityDeps) {
-  /** Windows until the audit is over or `untilMs` (of performance.now) has come. */
+/** `stepMs`: how long a step goes on beginning windows. */
+export function createAuditActivities(deps: ActivityDeps, { stepMs = STEP_MS }: { stepMs?: number } = {}) {
+  /** Windows, at least one, until the audit is over or `untilMs` (of performance.now) has come. */
   async function work(auditId: string, untilMs: number): Promise<AuditProgress> {
     let scanned = 0;
+    let windows = 0;
     return running(
       async ({ cancellationSignal: signal }) => {
         for (;;) {
@@ -32,8 +34,9 @@ export function createAuditActivities(deps: ActivityDeps) {
           const { usersScanned, broken, notified, skipped } = audit;
           scanned = usersScanned;
           const isLast = audit.status !== 'running' || audit.cursor === DONE;
-          if (isLast || performance.now() >= untilMs)
+          if (isLast || (windows > 0 && performance.now() >= untilMs))
             return { usersScanned, broken, notified, skipped, isLast };
+          windows += 1;
           const window = openWindow(deps.db, audit, {
             signal,
             onScanned: (users) => void (scanned = usersScanned + users),
@@ -74,7 +77,7 @@ export function createAuditActivities(deps: ActivityDeps) {
 
     /** The next users, for about half a minute: whoever has an app that has stopped working is told. */
     async auditNextUsers({ auditId }: { auditId: string }): Promise<AuditProgress> {
-      return work(auditId, performance.now() + STEP_MS);
+      return work(auditId, performance.now() + stepMs);
     },
 
     /** All users at once, for audits that began before there were steps. */

@@ -22,7 +22,7 @@ type Question = { readonly userIds: readonly string[]; readonly statuses: readon
 const MAX_PAGES = 200;
 /** A list may have holes where accounts were filtered out; so many pages without any new account are one that goes round. */
 const MAX_IDLE_PAGES = 20;
-/** A reset or a 502 now and then is no reason to look for somebody to blame. */
+/** A reset or a 502 now and then is no reason to look for somebody to blame, nor to give up the one who was found. */
 const TRIES = 2;
 const RETRY_MS = 500;
 /** An id that no integrator has: what Composio answers about it is about Composio. */
@@ -60,7 +60,7 @@ async function readOrSplit(
   const { userIds } = question;
   let blame: { error: unknown; reason: SkipReason };
   try {
-    return await readPatiently(composio, question, options);
+    return await readPatiently(composio, question, options, isPart && userIds.length > 1 ? 1 : TRIES);
   } catch (error) {
     options.signal.throwIfAborted();
     const reason = reasonOf(error);
@@ -86,13 +86,15 @@ async function readPatiently(
   composio: ComposioPort,
   question: Question,
   options: PageOptions,
+  mostTries: number,
 ): Promise<AccountReading> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await readWhole(composio, question, options);
     } catch (error) {
       options.signal.throwIfAborted();
-      if (tries >= TRIES || error instanceof UnreadableError || reasonOf(error) !== 'failing') throw error;
+      if (tries >= mostTries || error instanceof UnreadableError || reasonOf(error) !== 'failing')
+        throw error;
       await sleep(RETRY_MS, undefined, { signal: options.signal });
     }
   }

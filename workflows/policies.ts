@@ -62,7 +62,8 @@ export const AUDIT_POLICY = {
   // A step is half a minute, or as long as fifty pages take that wait for their turn behind everybody's runs.
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  retry: RETRY,
+  // There is one audit: to ask every 10 s costs nothing, and an audit whose worker was lost again and again does not stand still.
+  retry: { ...RETRY, maximumInterval: '10 seconds' },
 } as const satisfies ActivityOptions;
 
 /** One POST to the integrator, or one mail. The workflow's own schedule decides about further ones. */
