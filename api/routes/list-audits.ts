@@ -16,7 +16,7 @@ export const listAuditsRoute = defineRoute({
   query: pageQuery,
   responses: { 200: { description: 'A page of audits, newest first.', body: pageOf(auditSchema) } },
   handler: async ({ db }, { query }) => {
-    const key = decodeCursor('audits', 2, query.cursor);
+    const key = decodeCursor('audits', ['time', 'id'], query.cursor);
     const before = key ? { startedAt: key[0] ?? '', id: key[1] ?? '' } : null;
     const rows = await asSystem(db, (tx) => listAudits(tx, { before, limit: query.limit + 1 }));
     const page = toPage('audits', rows, query.limit, (row) => [row.startedAtText, row.audit.id]);

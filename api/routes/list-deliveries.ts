@@ -17,7 +17,7 @@ export const listDeliveriesRoute = defineRoute({
   query: pageQuery.extend({ status: z.enum(DELIVERY_STATUSES).optional() }),
   responses: { 200: { description: 'A page of deliveries, newest first.', body: pageOf(deliverySchema) } },
   handler: async ({ db }, { query }) => {
-    const key = decodeCursor('deliveries', 2, query.cursor);
+    const key = decodeCursor('deliveries', ['time', 'id'], query.cursor);
     const rows = await asSystem(db, (tx) =>
       listDeliveries(tx, {
         ...(query.status === undefined ? {} : { status: query.status }),

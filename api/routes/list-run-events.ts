@@ -53,7 +53,7 @@ export const listRunEventsRoute = defineRoute({
       return { status: 200, stream: (sink) => eventStreams.follow({ runId, after }, sink) };
     }
     const list = `events:${runId}`;
-    const after = Number(decodeCursor(list, 1, query.cursor)?.[0] ?? 0);
+    const after = Number(decodeCursor(list, ['number'], query.cursor)?.[0] ?? 0);
     const rows = await asSystem(db, async (tx) => {
       if (!(await getRun(tx, runId))) throw new ApiProblem('not_found');
       return listEvents(tx, runId, { after, limit: query.limit + 1 });

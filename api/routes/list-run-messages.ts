@@ -45,7 +45,7 @@ export const listRunMessagesRoute = defineRoute({
   problems: ['not_found'],
   handler: async ({ db }, { params, query, principal }) => {
     const list = `messages:${params.runId}`;
-    const after = Number(decodeCursor(list, 1, query.cursor)?.[0] ?? -1);
+    const after = Number(decodeCursor(list, ['number'], query.cursor)?.[0] ?? -1);
     const { messages, calls } = await asSystem(db, async (tx) => {
       if (!(await getRun(tx, params.runId))) throw new ApiProblem('not_found');
       return { messages: await listMessages(tx, params.runId), calls: await listToolCalls(tx, params.runId) };

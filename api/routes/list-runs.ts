@@ -20,7 +20,7 @@ export const listRunsRoute = defineRoute({
   query: pageQuery.extend({ userId: userIdInQuery.optional(), status: z.enum(RUN_STATUSES).optional() }),
   responses: { 200: { description: 'A page of runs, newest first.', body: pageOf(runSchema) } },
   handler: async ({ db, publicUrl }, { query }) => {
-    const key = decodeCursor('runs', 2, query.cursor);
+    const key = decodeCursor('runs', ['time', 'id'], query.cursor);
     const { rows, views } = await asSystem(db, async (tx) => {
       const found = await listRuns(tx, {
         ...(query.userId === undefined ? {} : { userId: query.userId }),

@@ -16,7 +16,7 @@ export const listUsersRoute = defineRoute({
   query: pageQuery,
   responses: { 200: { description: 'A page of users, by user id.', body: pageOf(userSchema) } },
   handler: async ({ db }, { query }) => {
-    const [after] = decodeCursor('users', 1, query.cursor) ?? [];
+    const [after] = decodeCursor('users', ['id'], query.cursor) ?? [];
     const rows = await asSystem(db, (tx) => listUsers(tx, { after: after ?? null, limit: query.limit + 1 }));
     const page = toPage('users', rows, query.limit, (user) => [user.userId]);
     return { status: 200, body: { items: page.items.map(toUserBody), nextCursor: page.nextCursor } };
