@@ -39,6 +39,22 @@ async function answerOnce(
   await bellhop.sandbox.addFault({ match, skip, times: 1, action: { type: 'status', ...error } });
 }
 
+/** Deliveries overtake each other: waits until all that are expected have come, and no more came with them. */
+async function expectTold(
+  userId: string,
+  counts: { readonly expired: number; readonly waiting: number; readonly completed: number },
+): Promise<void> {
+  const seen = () => ({
+    expired: receiver.of(userId, 'connection.expired').length,
+    waiting: receiver.of(userId, 'run.waiting_for_connection').length,
+    completed: receiver.of(userId, 'run.completed').length,
+  });
+  const names = ['expired', 'waiting', 'completed'] as const;
+  const isThere = async (): Promise<boolean> => names.every((name) => seen()[name] >= counts[name]);
+  await until('the notices', isThere, PATIENCE_MS);
+  expect(seen()).toEqual(counts);
+}
+
 type Break = {
   readonly name: string;
   readonly reason: string;
@@ -129,6 +145,7 @@ describe.each([0, 2])('at call number %i of three, an account that', (nth) => {
     expect(call).toMatchObject({ status: 'waiting', tool: SEND });
     expect(run.usage.modelCalls).toBe(nth + 1);
     expect(await mid.textsOf(userId)).toEqual(texts.slice(0, nth));
+    await expectTold(userId, { expired: one.isTold ? 1 : 0, waiting: 1, completed: 0 });
     const accountId = await mid.consent(userId);
     expect(await mid.ended(runId)).toMatchObject({
       status: 'completed',
@@ -144,13 +161,7 @@ describe.each([0, 2])('at call number %i of three, an account that', (nth) => {
     expect(after).toMatchObject({ id: call?.id, arguments: call?.arguments, status: 'done', accountId });
     expect(await mid.countEvents(runId, 'connection.required')).toBe(1);
     expect(await mid.countEvents(runId, 'connection.completed')).toBe(1);
-    await until(
-      'the last notice',
-      async () => receiver.of(userId, 'run.completed').length === 1,
-      PATIENCE_MS,
-    );
-    expect(receiver.of(userId, 'run.waiting_for_connection')).toHaveLength(1);
-    expect(receiver.of(userId, 'connection.expired')).toHaveLength(one.isTold ? 1 : 0);
+    await expectTold(userId, { expired: one.isTold ? 1 : 0, waiting: 1, completed: 1 });
   });
 });
 
@@ -179,8 +190,7 @@ describe('an account that was revoked at the provider while Composio says ACTIVE
     expect((await mid.connect.flowOf(flow)).status).toBe('open');
     expect((await bellhop.run(runId)).status).toBe('waiting_for_connection');
     expect(await mid.executions(userId)).toBe(1);
-    expect(receiver.of(userId, 'connection.expired')).toHaveLength(1);
-    expect(receiver.of(userId, 'run.waiting_for_connection')).toHaveLength(1);
+    await expectTold(userId, { expired: 1, waiting: 1, completed: 0 });
     await mid.consent(userId);
     expect((await mid.ended(runId)).status).toBe('completed');
     expect(await mid.textsOf(userId)).toEqual([userId]);
@@ -208,12 +218,7 @@ describe('an account that was revoked at the provider while Composio says ACTIVE
     expect(effects.map(({ accountId }) => accountId)).toEqual([works.id, works.id]);
     expect(await mid.executions(userId)).toBe(3);
     expect(await mid.countEvents(runId, 'connection.required')).toBe(0);
-    await until(
-      'the last notice',
-      async () => receiver.of(userId, 'run.completed').length === 1,
-      PATIENCE_MS,
-    );
-    expect(receiver.of(userId, 'connection.expired')).toHaveLength(0);
+    await expectTold(userId, { expired: 0, waiting: 0, completed: 1 });
   });
 
   test('makes way for an account that was made elsewhere', async () => {
@@ -241,7 +246,7 @@ describe('an account that was revoked at the provider while Composio says ACTIVE
     await aWhile();
     expect((await mid.connect.flowOf(flow)).status).toBe('open');
     expect(await mid.executions(userId)).toBe(2);
-    expect(receiver.of(userId, 'connection.expired')).toHaveLength(1);
+    await expectTold(userId, { expired: 1, waiting: 1, completed: 0 });
     await mid.consent(userId);
     expect((await mid.ended(runId)).status).toBe('completed');
     expect(await mid.textsOf(userId)).toEqual([userId]);
@@ -270,6 +275,7 @@ test('parallel calls of two apps that both break park on a flow each; each goes 
   const task = scripted([{ toolCalls: [say('said'), mail('mailed')] }, { content: 'Both.' }]);
   const runId = await bellhop.start({ userId, task, tools: [SEND, MAIL] });
   await until('both calls to wait', async () => (await mid.waitingOf(runId)).length === 2, PATIENCE_MS);
+  await expectTold(userId, { expired: 2, waiting: 2, completed: 0 });
   await mid.consent(userId, 'gmail');
   await until('the mail', async () => (await mid.textsOf(userId)).length === 1, PATIENCE_MS);
   expect(await mid.textsOf(userId)).toEqual(['mailed']);
@@ -281,7 +287,7 @@ test('parallel calls of two apps that both break park on a flow each; each goes 
     usage: { modelCalls: 2, toolCalls: 2 },
   });
   expect(await mid.textsOf(userId)).toEqual(['mailed', 'said']);
-  await until('the last notice', async () => receiver.of(userId, 'run.completed').length === 1, PATIENCE_MS);
+  await expectTold(userId, { expired: 2, waiting: 2, completed: 1 });
   const told = receiver.of(userId, 'connection.expired').map(({ body }) => body.data['app']);
   expect([told.length, new Set(told)]).toEqual([2, new Set(['gmail', 'slack'])]);
 });
@@ -305,7 +311,7 @@ test('one consent wakes twenty runs that are parked on Slack, each effect happen
   expect(new Set((await Promise.all(runs.map(mid.waitingOf))).flat().map(({ flowId }) => flowId)).size).toBe(
     1,
   );
-  expect(receiver.of(userId, 'connection.expired').length).toBeLessThanOrEqual(1);
+  await expectTold(userId, { expired: 1, waiting: 20, completed: 0 });
   const accountId = await mid.consent(userId);
   for (const id of runs) expect((await mid.ended(id)).status).toBe('completed');
   expect((await mid.textsOf(userId)).toSorted()).toEqual(texts.toSorted());
@@ -313,12 +319,7 @@ test('one consent wakes twenty runs that are parked on Slack, each effect happen
   expect(new Set(accounts)).toEqual(new Set([accountId]));
   expect((await bellhop.run(foreign)).status).toBe('waiting_for_connection');
   expect(await mid.textsOf(stranger)).toEqual([]);
-  await until(
-    'the last notices',
-    async () => receiver.of(userId, 'run.completed').length === 20,
-    PATIENCE_MS,
-  );
-  expect(receiver.of(userId, 'connection.expired')).toHaveLength(1);
+  await expectTold(userId, { expired: 1, waiting: 20, completed: 20 });
   await bellhop.client.workflow.getHandle(runWorkflowId(foreign)).cancel();
 }, 120_000);
 
