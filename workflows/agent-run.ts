@@ -94,7 +94,7 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
       const seen = waits.seen();
       const begun = await gate.beginRun(key);
       checked ??= { status: begun.status, waitingFor: begun.waitingFor };
-      if (begun.isQueued === true) {
+      if (begun.isQueued) {
         await waits.awaitPlace(seen);
         continue;
       }
