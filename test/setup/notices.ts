@@ -61,7 +61,7 @@ export function createNotices(bellhop: TestBellhop) {
       return (events ?? []).flatMap(({ timerStartedEventAttributes: timer }) => {
         if (!timer?.startToFireTimeout) return [];
         const { seconds, nanos } = timer.startToFireTimeout;
-        return [Number(seconds ?? 0) * 1_000 + Number(nanos ?? 0) / 1e6];
+        return [Number(seconds ?? 0) * 1_000 + (nanos ?? 0) / 1e6];
       });
     },
   };

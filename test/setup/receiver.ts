@@ -19,6 +19,8 @@ export type Answer = {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly delayMs?: number;
+  /** Nothing is answered before this. */
+  readonly after?: Promise<unknown>;
 };
 export type Receiver = {
   readonly url: string;
@@ -54,9 +56,11 @@ export async function startReceiver(): Promise<Receiver> {
         at: performance.now(),
       });
       atOnce += 1;
+      // Also when the sender has given up.
+      response.once('close', () => (atOnce -= 1));
       mostAtOnce = Math.max(mostAtOnce, atOnce);
       if (answer.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, answer.delayMs));
-      atOnce -= 1;
+      await answer.after;
       response.writeHead(answer.status, answer.headers).end();
     })();
   });
