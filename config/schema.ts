@@ -43,7 +43,7 @@ export const variables = {
   BELLHOP_WEBHOOK_URL: value.url('http:', 'https:').optional(),
   BELLHOP_WEBHOOK_SECRET: value.webhookSecret().optional(),
   SMTP_URL: value.url('smtp:', 'smtps:').optional(),
-  MAIL_FROM: z.string().optional(),
+  MAIL_FROM: value.mailbox().optional(),
 
   BELLHOP_VERIFIER_URL: value.url('http:', 'https:').optional(),
   BELLHOP_RETURN_URLS: value.urlList().optional(),

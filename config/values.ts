@@ -122,6 +122,15 @@ export const secrets = () =>
       'must be one secret or two with a comma between, printable ASCII without spaces',
     );
 
+/** One address, with or without a name before it: `Bellhop <no-reply@example.com>`. Anything else would fail with each mail. */
+export const mailbox = () =>
+  z
+    .string()
+    .regex(
+      /^([^<>@\p{Cc}]*<[^\s<>@,]+@[A-Za-z0-9.-]+>|[^\s<>@,]+@[A-Za-z0-9.-]+)$/u,
+      'must be one mail address, with or without a name: Bellhop <no-reply@example.com>',
+    );
+
 /** A key that fits an HTTP header. */
 export const apiKey = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 

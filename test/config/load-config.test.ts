@@ -99,6 +99,14 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it.each(['no-reply@b.example', 'Bellhop <no-reply@b.example>', '"Acme, Inc." <bell@b.example>'])(
+    'takes %s as a sender',
+    (from) => {
+      const { mail } = loadConfig({ ...API, SMTP_URL: 'smtps://m.example', MAIL_FROM: from }, 'api').notices;
+      expect(mail).toEqual({ smtpUrl: 'smtps://m.example', from });
+    },
+  );
+
   it('keeps return URLs exactly as written', () => {
     const { returnUrls } = loadConfig(
       { ...API, BELLHOP_RETURN_URLS: 'https://a.example/x/, https://a.example/y?z=1' },
@@ -134,6 +142,9 @@ describe('loadConfig', () => {
     ['BELLHOP_RETURN_URLS', '/done'],
     ['BELLHOP_API_KEY', 'two words'],
     ['AUDIT_CRON', 'hourly'],
+    ['MAIL_FROM', 'Bellhop'],
+    ['MAIL_FROM', 'a@x.example, b@x.example'],
+    ['MAIL_FROM', 'Bellhop <a@x.example>\nBcc: b@x.example'],
     ['SABOTAGE', 'everything'],
   ])('refuses %s=%s in one line that names it and not its value', (name, text) => {
     const problems = problemsOf(() => loadConfig({ ...API, [name]: text }, 'api'));
