@@ -93,6 +93,7 @@ async function killAgainAndAgain(bench: Bench, times: number): Promise<readonly 
     process.kill(victim.pid, 'SIGKILL');
     await delay(SETTLE_MS[bench.settings]);
     workers.push(await startWorker(bench));
+    console.log(`  settings ${bench.settings}: kill ${i + 1} of ${times}`);
   }
   await load.stop();
   for (const worker of workers) await worker.stop();
