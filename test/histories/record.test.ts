@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
 import { addNotice } from '../../db/notices.ts';
 import { forUser } from '../../db/scope.ts';
-import { AUDIT_CONNECTIONS, DELIVER_NOTICE, SWEEP } from '../../workflows/messages.ts';
+import { AUDIT_CONNECTIONS, DELIVER_NOTICE, SWEEP, deliveryRetrySignal } from '../../workflows/messages.ts';
 import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createConnect } from '../setup/connect.ts';
 import { approve, resolve } from '../setup/decide.ts';
@@ -185,6 +185,20 @@ test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () =>
   await record('deliver-notice-waits', workflowId);
   await delivery.result();
   await record('deliver-notice-delivers', workflowId);
+  receiver.answer(userId, { status: 503, headers: { 'retry-after': '3600' } });
+  const key = { ...notice, dedupeKey: 'y' };
+  const urgedId = (await forUser(bellhop.db, userId, (tx) => addNotice(tx, key, ['webhook']))) ?? '';
+  const urged = await bellhop.client.workflow.start(DELIVER_NOTICE, {
+    workflowId: `notice-${urgedId}`,
+    taskQueue: bellhop.taskQueue,
+    args: [{ noticeId: urgedId, userId }],
+  });
+  await until('the first attempt', async () => receiver.of(userId, 'run.failed').length === 3);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await record('deliver-notice-waits-on-its-queue', urged.workflowId);
+  await urged.signal(deliveryRetrySignal);
+  await urged.result();
+  await record('deliver-notice-delivers-when-urged', urged.workflowId);
 
   await bellhop.client.workflow.execute(SWEEP, { workflowId: 'sweep-recorded', taskQueue: bellhop.taskQueue });
   await record('sweep-completes', 'sweep-recorded');
