@@ -160,7 +160,7 @@ describe('while Composio', () => {
     ['is down', { type: 'status', status: 503 }],
     ['resets', { type: 'reset' }],
   ] as const)(
-    '%s, an event is answered within a second, and its user is told afterwards',
+    '%s, an event is answered without waiting, and its user is told afterwards',
     async (_name, action) => {
       const userId = await newUser();
       const accountId = await seed(userId);
