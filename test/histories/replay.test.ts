@@ -14,7 +14,14 @@ describe('recorded histories', () => {
   test('are there for every workflow, and hold no process, host or secret', () => {
     const types = histories.map(({ name }) => name.split(/-(?=waits|completes|polls|cancelled|connection-timeout|fails|turn|expires|runs|busy|delivers)/)[0]);
     expect(new Set(types)).toEqual(
-      new Set(['agent-run', 'connect-account', 'audit-connections', 'deliver-notice', 'sweep']),
+      new Set([
+        'agent-run',
+        'connect-account',
+        'audit-connections',
+        'deliver-notice',
+        'settle-webhook-events',
+        'sweep',
+      ]),
     );
     expect(JSON.stringify(histories)).not.toMatch(/"identity"|whsec_|sandbox-composio-key|markdown_text/);
   });
@@ -22,7 +29,8 @@ describe('recorded histories', () => {
   test('replay against the current workflows, each of them', async () => {
     const errors = await replay({ code }, histories);
     expect(Object.fromEntries(errors)).toEqual(Object.fromEntries(histories.map(({ name }) => [name, null])));
-  }, 60_000);
+    // Some thirty workers, one after the other.
+  }, 300_000);
 });
 
 describe('a workflow that was broken on purpose', () => {
@@ -32,6 +40,7 @@ describe('a workflow that was broken on purpose', () => {
     ['another activity in the poll', 'flows.checkFlow(', 'flows.checkFlowAnew(', 'connect-account'],
     ['no wait between attempts', 'WAITS_MS[attempt]', 'WAITS_MS[99]', 'deliver-notice'],
     ['another activity in the audit', 'audit.auditUsers(', 'audit.auditEverybody(', 'audit-connections-completes'],
+    ['another activity for the webhook’s events', 'events.settleWebhookEvents(', 'events.settleOthers(', 'settle-webhook-events'],
     ['another activity in the sweep', 'sweeper.sweepAll(', 'sweeper.sweepSome(', 'sweep'],
   ])('(%s) fails the replay', async (_name, from, to, prefix) => {
     expect(code.split(from)).toHaveLength(2);
