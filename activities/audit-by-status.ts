@@ -10,6 +10,7 @@ import type { Audit } from '../db/audits.ts';
 import { findUntoldUsers, pageToldUsers } from '../db/audit-states.ts';
 import { asSystemOnce } from '../db/scope.ts';
 import { BROKEN_STATUSES } from '../domain/statuses.ts';
+import { isUserId } from '../domain/user-id.ts';
 import { accountPages } from './account-pages.ts';
 import { settleInAudit } from './audit-suspects.ts';
 import type { AuditWindow } from './audit-window.ts';
@@ -76,7 +77,8 @@ async function readListed(deps: ActivityDeps, at: Listed, window: AuditWindow): 
     if (!isRefused || next === null || at.restarts >= MAX_RESTARTS) throw error;
     return { part: 'listed', next: null, pages: 0, restarts: at.restarts + 1 };
   }
-  const userIds = await asSystemOnce(deps.db, findUntoldUsers([...owners]));
+  // Other programs may use the same project, with ids of whatever form.
+  const userIds = await asSystemOnce(deps.db, findUntoldUsers([...owners].filter(isUserId)));
   await settleInAudit(deps, window, userIds);
   window.counts.usersScanned += userIds.length;
   if (pages >= MAX_LIST_PAGES)

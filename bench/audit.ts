@@ -67,7 +67,10 @@ export async function runAudit(args: readonly string[]): Promise<void> {
     // Never of itself.
     AUDIT_CRON: '0 0 29 2 *',
     ...(receiver
-      ? { BELLHOP_WEBHOOK_URL: receiver.url, BELLHOP_WEBHOOK_SECRET: 'a secret of the bench' }
+      ? {
+          BELLHOP_WEBHOOK_URL: receiver.url,
+          BELLHOP_WEBHOOK_SECRET: Buffer.from('a secret of the bench').toString('base64'),
+        }
       : {}),
   });
   await worker.firstLine(/the worker polls/);

@@ -72,7 +72,9 @@ async function read(userIds: readonly string[] = users) {
   expect(requests).toBe(server.asked.length);
   return {
     owners: reading.accounts.map((one) => one.entityId).sort(),
-    unreadable: reading.unreadable.map((one) => [one.userId, one.reason]).sort(),
+    unreadable: reading.unreadable
+      .toSorted((a, b) => a.userId.localeCompare(b.userId))
+      .map((one) => [one.userId, one.reason]),
     requests,
   };
 }
