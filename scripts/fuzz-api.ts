@@ -7,10 +7,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStand } from '../bench/stand.ts';
-import { findFreePort } from '../sandbox/free-port.ts';
+import { findFreePorts } from '../sandbox/free-port.ts';
 import { startNodeChild } from '../sandbox/process.ts';
 import { installSchemathesis, runSchemathesis } from './fuzz/schemathesis.ts';
-import { prepareUsers } from './fuzz/prepare-users.ts';
+import { prepareUsers, untilReady } from './fuzz/prepare-users.ts';
 
 const KEY = 'fuzz-key';
 // What is started here has nothing to finish.
@@ -39,7 +39,7 @@ function install(): string {
 async function main(): Promise<number> {
   const command = install();
   const stand = await openStand();
-  const port = await findFreePort();
+  const [port = 0, healthPort = 0] = await findFreePorts([0, 0]);
   const url = `http://127.0.0.1:${port}`;
   const env = {
     ...stand.env,
@@ -48,17 +48,27 @@ async function main(): Promise<number> {
     PUBLIC_URL: url,
     BELLHOP_API_KEY: KEY,
     API_REQUESTS_PER_MINUTE: '0',
+    // Notices that nobody takes: deliveries to list and to retry.
+    BELLHOP_WEBHOOK_URL: 'http://127.0.0.1:9/nobody',
+    BELLHOP_WEBHOOK_SECRET: `whsec_${Buffer.alloc(24, 'fuzz').toString('base64')}`,
   };
   const start = (name: 'api' | 'worker') =>
     startNodeChild({
       name,
       script: join(import.meta.dirname, '..', name, 'main.ts'),
-      env: { ...env, WORKER_METRICS_PORT: '0', BELLHOP_RETURN_URLS: 'https://app.example/done' },
+      env: {
+        ...env,
+        WORKER_METRICS_PORT: String(healthPort),
+        BELLHOP_RETURN_URLS: 'https://app.example/done',
+      },
       cwd: stand.folder,
       logFile: join(stand.folder, `${name}.log`),
     });
   const children = [start('api'), start('worker')];
   try {
+    // Without a worker every run would wait for its check, and nothing behind it would be reached.
+    await untilReady(`http://127.0.0.1:${healthPort}`, children);
+    await untilReady(url, children);
     await prepareUsers({ url, key: KEY, composioUrl: stand.composioUrl });
     const exit = await runSchemathesis(command, {
       url,

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSandboxControl } from '../../sandbox/composio/control.ts';
 
-// On two busy cores the API and the worker need seconds to start.
-const READY_DEADLINE_MS = 60_000;
+// They load in seconds; on a machine that does ten other things, in minutes.
+const READY_DEADLINE_MS = 300_000;
 
 export async function prepareUsers({
   url,
@@ -34,7 +34,10 @@ export async function prepareUsers({
   await call('POST', '/v1/runs', { ...run, userId: 'bob', approvals: { require: 'writes' } });
 }
 
-async function untilReady(url: string): Promise<void> {
+type Child = { readonly name: string; hasExited(): boolean; tail(): readonly string[] };
+
+/** @throws Error with the last words of a child that died meanwhile. */
+export async function untilReady(url: string, children: readonly Child[] = []): Promise<void> {
   const deadline = Date.now() + READY_DEADLINE_MS;
   for (;;) {
     const ready = await fetch(`${url}/readyz`).then(
@@ -42,7 +45,9 @@ async function untilReady(url: string): Promise<void> {
       () => false,
     );
     if (ready) return;
-    if (Date.now() > deadline) throw new Error('the API does not become ready');
+    const dead = children.find((child) => child.hasExited());
+    if (dead) throw new Error(`${dead.name} died:\n${dead.tail().join('\n')}`);
+    if (Date.now() > deadline) throw new Error(`${url} does not become ready`);
     await sleep(200);
   }
 }

@@ -85,6 +85,7 @@ export async function runSchemathesis(command: string, options: FuzzOptions): Pr
     options.seed === null ? [] : ['--seed', String(options.seed)],
     // A run that waits holds its answer for as long as ?wait= says, up to a minute.
     ['--request-timeout', '75'],
+    ['--max-response-time', '75'],
     ['--continue-on-failure'],
     options.more,
   ].flat();
