@@ -8,8 +8,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
 import { addNotice } from '../../db/notices.ts';
-import { forUser } from '../../db/scope.ts';
-import { AUDIT_CONNECTIONS, DELIVER_NOTICE, SWEEP, deliveryRetrySignal } from '../../workflows/messages.ts';
+import { asSystemOnce, forUser } from '../../db/scope.ts';
+import { addWebhookEvent } from '../../db/webhook-events.ts';
+import {
+  AUDIT_CONNECTIONS,
+  DELIVER_NOTICE,
+  SWEEP,
+  deliveryRetrySignal,
+  SETTLE_WEBHOOK_EVENTS,
+  webhookEventArrivedSignal,
+  webhookEventsWorkflowId,
+} from '../../workflows/messages.ts';
 import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createConnect } from '../setup/connect.ts';
 import { approve, resolve } from '../setup/decide.ts';
@@ -202,4 +211,21 @@ test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () =>
 
   await bellhop.client.workflow.execute(SWEEP, { workflowId: 'sweep-recorded', taskQueue: bellhop.taskQueue });
   await record('sweep-completes', 'sweep-recorded');
+}, 60_000);
+
+test.runIf(isRecording)('settleWebhookEvents', async () => {
+  const userId = await newUser('heard');
+  const { id: accountId } = await bellhop.sandbox.seedAccount({ userId, app: 'notion', status: 'EXPIRED' });
+  const event = { id: 'msg_recorded', type: 'composio.connected_account.expired', accountId, namedUser: userId };
+  await asSystemOnce(bellhop.db, addWebhookEvent(event));
+  await bellhop.sandbox.addFault({ match: { route: 'accounts.list' }, action: { type: 'hold', barrier: 'events' }, times: 1 });
+  const workflowId = webhookEventsWorkflowId(bellhop.taskQueue);
+  const options = { workflowId, taskQueue: bellhop.taskQueue, args: [] as [] };
+  const handle = await bellhop.client.workflow.start(SETTLE_WEBHOOK_EVENTS, options);
+  await bellhop.sandbox.waitForBarrier('events');
+  await record('settle-webhook-events-waits', workflowId);
+  await handle.signal(webhookEventArrivedSignal);
+  await bellhop.sandbox.releaseBarrier('events');
+  await handle.result();
+  await record('settle-webhook-events-completes', workflowId);
 }, 60_000);
