@@ -8,7 +8,7 @@ import { asSystem } from '../../db/scope.ts';
 import { flowWorkflowId } from '../../workflows/messages.ts';
 import { startTestApi, type TestApi } from '../api/setup/api.ts';
 import { createBrowser, type Page } from '../api/setup/browser.ts';
-import { type AttackStage, type Click, createStage } from './stage.ts';
+import { type AttackStage, type Click, createStage, PATIENCE } from './stage.ts';
 
 const NEVER_MS = 600_000;
 const INVALID = 'This link does not work';
@@ -29,7 +29,7 @@ const edit = (callback: string, change: (query: URLSearchParams) => void): strin
   return url.href;
 };
 const expectGone = async (click: Click): Promise<void> =>
-  expect(await stage.accountsOf(click.target)).not.toContain(click.accountId);
+  await expect.poll(() => stage.accountsOf(click.target), PATIENCE).not.toContain(click.accountId);
 
 describe('a forwarded link', () => {
   test('to the provider: the victim’s browser without the cookie is refused, and the victim’s grant is deleted', async () => {
@@ -38,7 +38,7 @@ describe('a forwarded link', () => {
     const callback = await stage.consent(attacker);
     expectRefused(await stage.visit(createBrowser(), callback));
     await stage.expectHarmless(target, [[attacker, 'failed', 'other_browser']]);
-    expect(await stage.accountsOf(target)).toEqual([]);
+    await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([]);
     // The attacker's own browser gains nothing from it afterwards.
     expectRefused(await stage.visit(attacker.browser, callback));
     await stage.expectHarmless(target, [[attacker, 'failed', 'other_browser']]);
@@ -258,7 +258,7 @@ describe('a callback that comes again or too late', () => {
       reason: 'flow_ended',
     });
     expect(await stage.flowOf(target)).toMatchObject({ status: 'completed', accountId: second.accountId });
-    await expect.poll(() => stage.accountsOf(target), { timeout: 40_000 }).toEqual([second.accountId]);
+    await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([second.accountId]);
     expect(await api.bellhop.sandbox.journal({ userId: target.userId })).toMatchObject([
       { accountId: second.accountId },
     ]);
@@ -273,7 +273,7 @@ describe('a callback that comes again or too late', () => {
     expect(pages.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 400]);
     const winner = pages[0]?.status === 200 ? one : other;
     expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
-    await expect.poll(() => stage.accountsOf(target), { timeout: 40_000 }).toEqual([winner.accountId]);
+    await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([winner.accountId]);
     expect(await api.bellhop.sandbox.journal({ userId: target.userId })).toMatchObject([
       { accountId: winner.accountId },
     ]);
@@ -290,7 +290,7 @@ describe('a callback that comes again or too late', () => {
     );
     expectRefused(await stage.visit(click.browser, callback));
     await api.bellhop.client.workflow.getHandle(flowWorkflowId(target.flowId)).signal('attempt-opened');
-    await expect.poll(() => stage.accountsOf(target), { timeout: 40_000 }).toEqual([]);
+    await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([]);
     await stage.expectHarmless(target, [[click, 'expired', 'timed_out']]);
   });
 
@@ -301,7 +301,7 @@ describe('a callback that comes again or too late', () => {
     const flow = api.bellhop.client.workflow.getHandle(flowWorkflowId(target.flowId));
     await flow.signal('connection-completed', { app: 'slack' });
     expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
-    await expect.poll(() => stage.accountsOf(target), { timeout: 40_000 }).toEqual([elsewhere.id]);
+    await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([elsewhere.id]);
     const signals = await stage.signals(target);
     const state = 'x'.repeat(43);
     expectRefused(
@@ -338,7 +338,7 @@ describe('a refusal', () => {
       const page = await stage.visit(click.browser, callback);
       expect([page.status, page.text.includes('Slack was not connected')]).toEqual([200, true]);
       await stage.expectHarmless(target, [[click, 'failed', 'denied']]);
-      expect(await stage.accountsOf(target)).toEqual([]);
+      await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([]);
     },
   );
 
@@ -348,7 +348,7 @@ describe('a refusal', () => {
     await stage.lookedAt(target);
     expectRefused(await stage.visit(createBrowser(), await stage.consent(click, 'deny')));
     await stage.expectHarmless(target, [[click, 'failed', 'other_browser']]);
-    expect(await stage.accountsOf(target)).toEqual([]);
+    await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([]);
   });
 });
 

@@ -2,9 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApi, type TestApi } from '../api/setup/api.ts';
 import { createBrowser } from '../api/setup/browser.ts';
-import { type AttackStage, createStage } from './stage.ts';
-
-const PATIENCE = { timeout: 40_000 };
+import { type AttackStage, createStage, PATIENCE } from './stage.ts';
 
 describe('a popup that is closed before the redirect, without a verifier', () => {
   let api: TestApi;
@@ -31,7 +29,7 @@ describe('a popup that is closed before the redirect, without a verifier', () =>
       status: 'failed',
       reason: 'other_browser',
     });
-    expect(await stage.accountsOf(target)).toEqual([]);
+    await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([]);
     expect(await stage.signals(target)).toBe(signals);
     expect(await api.bellhop.sandbox.journal({ userId: target.userId })).toHaveLength(1);
     // The next run has to ask again.

@@ -72,7 +72,7 @@ describe('an account that comes back from Composio as something else', () => {
     const click = await stage.click(target);
     const callback = await stage.consent(click);
     await swap(click, changes);
-    const page = await stage.visit(click.browser, callback);
+    const page = await stage.visitOnce(click.browser, callback);
     expect([page.status, page.text.includes('Finishing')]).toEqual([200, true]);
     await stage.expectHarmless(target, [[click, 'verified', null]]);
   });
