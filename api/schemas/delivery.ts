@@ -25,12 +25,9 @@ export const deliverySchema = z
       .int()
       .nullable()
       .meta({ description: "The receiver's last HTTP status; of mail, the SMTP reply code." }),
-    lastError: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'Why it is not delivered: HTTP 500, ECONNREFUSED, timeout; or why it was skipped.',
-      }),
+    lastError: z.string().nullable().meta({
+      description: 'Why it is not delivered: HTTP 500, ECONNREFUSED, timeout; or why it was skipped.',
+    }),
     createdAt: time,
     deliveredAt: time.nullable(),
   })

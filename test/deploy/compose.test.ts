@@ -45,7 +45,7 @@ describe('docker-compose.yml', () => {
     const command = asList(serviceOf(name)['command']);
     expect(command[0]).toBe('node');
     // Node's own options stand before the script.
-    const script = command.slice(1).find((word) => !String(word).startsWith('--')) ?? '';
+    const script = command.slice(1).find((word) => !word.startsWith('--')) ?? '';
     expect(existsSync(join(ROOT, script))).toBe(true);
     expect(isCovered(script, copiedPaths(readStage('runtime')))).toBe(true);
   });
