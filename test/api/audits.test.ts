@@ -38,6 +38,24 @@ describe('seed: a job goes through all users and notifies those whose app has st
 });
 
 describe('audits', () => {
+  it('name whom they could not look at, and why', async () => {
+    const poison = `u-${randomUUID()}`;
+    await api.call('PUT', `/v1/users/${poison}`, { body: {} });
+    await api.bellhop.sandbox.addFault({
+      match: { userId: poison },
+      action: { type: 'status', status: 422 },
+    });
+    const audit = await finished((await api.call('POST', '/v1/audits')).body.id);
+    expect(audit).toMatchObject({
+      status: 'completed',
+      skipped: 1,
+      skippedUsers: [{ userId: poison, reason: 'refused' }],
+    });
+    await api.bellhop.sandbox.clearFaults();
+    const again = await finished((await api.call('POST', '/v1/audits')).body.id);
+    expect(again).toMatchObject({ skipped: 0, skippedUsers: [] });
+  });
+
   it('run one at a time: of ten at once one starts, the others are 409 and name it', async () => {
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => api.call('POST', '/v1/audits', { body: { mode: 'users' } })),

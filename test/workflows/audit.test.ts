@@ -1,7 +1,7 @@
 /** The audit with a real worker: who must be told, once, whichever way is taken. A real receiver judges. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Audit, getAudit, openAudit } from '../../db/audits.ts';
+import { type Audit, getAudit, listAudits, listSkipped, openAudit } from '../../db/audits.ts';
 import { listOpenEpisodes } from '../../db/episodes.ts';
 import { asSystem } from '../../db/scope.ts';
 import type { AuditMode } from '../../domain/statuses.ts';
@@ -185,9 +185,66 @@ describe('an audit', () => {
       1,
     );
     await expectTold([poison], 0);
+    const [newest] = await asSystem(bellhop.db, (tx) => listAudits(tx, { before: null, limit: 1 }));
+    const skipped = await asSystem(bellhop.db, (tx) => listSkipped(tx, newest?.audit.id ?? '', 10));
+    expect(skipped).toEqual([{ userId: poison, reason: 'refused' }]);
     await bellhop.sandbox.clearFaults();
     expect(await audit('users')).toMatchObject({ notified: 1, skipped: 0 });
     await expectTold([poison], 1);
+  }, 60_000);
+
+  test.each<AuditMode>(['users', 'status'])(
+    'skips a user who can be found but not read again, and tells the others (%s)',
+    async (mode) => {
+      const users = await newUsers(6);
+      const app = 'github';
+      await bellhop.sandbox.seedAccounts(users.map((userId) => ({ userId, app, status: 'EXPIRED' })));
+      const poison = users[2] ?? '';
+      const action = { type: 'status', status: 500 } as const;
+      // Mode users asks about them once to find them.
+      const skip = mode === 'users' ? 1 : 0;
+      await bellhop.sandbox.addFault({ match: { userId: poison }, action, skip });
+      expect(await audit(mode)).toMatchObject({ status: 'completed', notified: 5, skipped: 1 });
+      await expectTold(
+        users.filter((id) => id !== poison),
+        1,
+      );
+      await bellhop.sandbox.clearFaults();
+      expect(await audit(mode)).toMatchObject({ notified: 1, skipped: 0 });
+      await expectTold([poison], 1);
+    },
+    60_000,
+  );
+
+  test('that Composio refuses altogether fails at once, and skips nobody', async () => {
+    await newUsers(1);
+    await bellhop.sandbox.addFault({
+      match: { route: 'accounts.list' },
+      action: { type: 'status', status: 400 },
+    });
+    const { auditId, handle } = await begin();
+    await expect(handle.result()).rejects.toThrow();
+    const row = await asSystem(bellhop.db, (tx) => getAudit(tx, auditId));
+    expect(row).toMatchObject({ status: 'failed', skipped: 0 });
+    expect(row?.finishedAt).not.toBeNull();
+  }, 60_000);
+
+  test('sees users who are added ahead of it while it runs', async () => {
+    const prefix = `zz-${randomUUID()}`;
+    await newUsers(1, prefix);
+    await bellhop.sandbox.addFault({
+      match: { route: 'accounts.list' },
+      action: { type: 'hold', barrier: 'addition' },
+      times: 1,
+    });
+    const { handle } = await begin();
+    await bellhop.sandbox.waitForBarrier('addition');
+    // Behind every user that there was: in the next page.
+    const [late = ''] = await newUsers(1, `~${prefix}`);
+    await bellhop.sandbox.seedAccount({ userId: late, app: 'slack', status: 'EXPIRED' });
+    await bellhop.sandbox.releaseBarrier('addition');
+    expect(await handle.result()).toMatchObject({ status: 'completed' });
+    await expectTold([late], 1);
   }, 60_000);
 
   test('goes on when users are removed meanwhile', async () => {
@@ -245,3 +302,15 @@ describe('a second audit', () => {
     expect((await asSystem(bellhop.db, (tx) => getAudit(tx, running.auditId)))?.status).toBe('cancelled');
   }, 60_000);
 });
+
+test('an audit that is cancelled before it has begun leaves no row that claims to run', async () => {
+  await bellhop.stopWorker();
+  const { auditId, handle } = await begin();
+  await asSystem(bellhop.db, (tx) =>
+    openAudit(tx, { id: auditId, mode: 'users', workflowId: handle.workflowId }),
+  );
+  await handle.cancel();
+  await bellhop.startWorker();
+  expect(await handle.result()).toMatchObject({ status: 'cancelled' });
+  expect((await asSystem(bellhop.db, (tx) => getAudit(tx, auditId)))?.status).toBe('cancelled');
+}, 60_000);
