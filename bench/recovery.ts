@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { ServiceError } from '@temporalio/client';
 import { createDatabase, type Database } from '../db/pool.ts';
 import { forUser } from '../db/scope.ts';
 import { putUser } from '../db/users.ts';
@@ -156,7 +157,18 @@ async function startRun(
     workflowTaskTimeout: settings === 'now' ? WORKFLOW_TASK_TIMEOUT : EARLIER_WORKFLOW_TASK_TIMEOUT,
     args: [{ runId, userId }],
   });
-  return { runId, ended: handle.result() };
+  return { runId, ended: resultOf(handle) };
+}
+
+/** A busy machine's server may not answer a long poll in time; the run goes on all the same. */
+async function resultOf(handle: { result: () => Promise<unknown> }): Promise<unknown> {
+  for (let triesLeft = 20; ; triesLeft -= 1) {
+    try {
+      return await handle.result();
+    } catch (error) {
+      if (!(error instanceof ServiceError) || triesLeft === 0) throw error;
+    }
+  }
 }
 
 function report(settings: Settings, killed: readonly Killed[]): void {
