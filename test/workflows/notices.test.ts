@@ -158,6 +158,7 @@ describe('a run tells', () => {
     const runIds = [await bellhop.start(send), await bellhop.start(send)];
     for (const runId of runIds) await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
     await until('both waits', async () => receiver.of(userId, 'run.waiting_for_connection').length === 2);
+    await until('the break', async () => receiver.of(userId, 'connection.expired').length > 0);
     expect(receiver.of(userId, 'connection.expired').map(({ body }) => body.data['status'])).toEqual([
       'REVOKED',
     ]);
