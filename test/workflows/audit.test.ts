@@ -118,7 +118,7 @@ describe('an audit', () => {
     await bellhop.sandbox.setStatus(mended.id, 'EXPIRED');
     expect(await audit('status')).toMatchObject({ broken: 5, notified: 1 });
     await expectTold([expired], 2);
-  }, 90_000);
+  }, 180_000);
 
   test.each<AuditMode>(['users', 'status'])(
     'finds the same on fresh data (%s)',
@@ -140,7 +140,7 @@ describe('an audit', () => {
         0,
       );
     },
-    60_000,
+    180_000,
   );
 
   test('an account of ours that was never ACTIVE is an unfinished flow, not a break', async () => {
@@ -172,7 +172,7 @@ describe('an audit', () => {
     expect(asked.length).toBe(result.composioRequests);
     // Their ids travel in the address, which proxies cut at 8 kB.
     for (const { query } of asked) expect(query.length).toBeLessThan(5_000);
-  }, 90_000);
+  }, 180_000);
 
   test('skips a user that Composio refuses to speak of, and tells the others', async () => {
     const users = await newUsers(12);
@@ -191,7 +191,7 @@ describe('an audit', () => {
     await bellhop.sandbox.clearFaults();
     expect(await audit('users')).toMatchObject({ notified: 1, skipped: 0 });
     await expectTold([poison], 1);
-  }, 60_000);
+  }, 180_000);
 
   test.each<AuditMode>(['users', 'status'])(
     'skips a user who can be found but not read again, and tells the others (%s)',
@@ -213,7 +213,7 @@ describe('an audit', () => {
       expect(await audit(mode)).toMatchObject({ notified: 1, skipped: 0 });
       await expectTold([poison], 1);
     },
-    60_000,
+    180_000,
   );
 
   test('that Composio refuses altogether fails at once, and skips nobody', async () => {
@@ -227,7 +227,7 @@ describe('an audit', () => {
     const row = await asSystem(bellhop.db, (tx) => getAudit(tx, auditId));
     expect(row).toMatchObject({ status: 'failed', skipped: 0 });
     expect(row?.finishedAt).not.toBeNull();
-  }, 60_000);
+  }, 180_000);
 
   test('sees users who are added ahead of it while it runs', async () => {
     const prefix = `zz-${randomUUID()}`;
@@ -245,7 +245,7 @@ describe('an audit', () => {
     await bellhop.sandbox.releaseBarrier('addition');
     expect(await handle.result()).toMatchObject({ status: 'completed' });
     await expectTold([late], 1);
-  }, 60_000);
+  }, 180_000);
 
   test('goes on when users are removed meanwhile', async () => {
     const users = await newUsers(20);
@@ -263,7 +263,7 @@ describe('an audit', () => {
     expect(await handle.result()).toMatchObject({ status: 'completed', notified: 15 });
     await expectTold(users.slice(5), 1);
     await expectTold(removed, 0);
-  }, 60_000);
+  }, 180_000);
 
   test('asks again after 503 and 429, and counts nobody twice', async () => {
     const users = await newUsers(3);
@@ -278,7 +278,7 @@ describe('an audit', () => {
     });
     expect(await audit('users')).toMatchObject({ status: 'completed', notified: 3 });
     await expectTold(users, 1);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('a second audit', () => {
@@ -300,7 +300,7 @@ describe('a second audit', () => {
     await running.handle.cancel();
     expect(await running.handle.result()).toMatchObject({ status: 'cancelled' });
     expect((await asSystem(bellhop.db, (tx) => getAudit(tx, running.auditId)))?.status).toBe('cancelled');
-  }, 60_000);
+  }, 180_000);
 });
 
 test('an audit that is cancelled before it has begun leaves no row that claims to run', async () => {
@@ -313,4 +313,4 @@ test('an audit that is cancelled before it has begun leaves no row that claims t
   await bellhop.startWorker();
   expect(await handle.result()).toMatchObject({ status: 'cancelled' });
   expect((await asSystem(bellhop.db, (tx) => getAudit(tx, auditId)))?.status).toBe('cancelled');
-}, 60_000);
+}, 180_000);
