@@ -77,8 +77,10 @@ export function createRunActivities(deps: ActivityDeps) {
           if (begun) return { ...view, status: 'running', waitingFor: [], isQueued: !begun.isAdmitted };
         }
         const gate = await forUser(deps.db, run.userId, async (tx) => {
+          // The flows first: a flow that completes takes its own row, and then the account's.
+          const passed = await passGate(deps, tx, run, { apps, missing, askedAt: seen.askedAt });
           await recordSeen(tx, run.userId, seen);
-          return passGate(deps, tx, run, { apps, missing, askedAt: seen.askedAt });
+          return passed;
         });
         for (const flow of gate.flows) await startFlowWorkflow(flow);
         await startDeliveries(gate.noticeIds, run.userId, deps);

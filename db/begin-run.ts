@@ -60,7 +60,10 @@ export function beginRunAtOnce(begin: {
   readonly userRuns: number;
 }): Statement<{ isAdmitted: boolean } | null> {
   // A list that changes while it is paged shows an account twice, and one statement may not write a row twice.
-  const accounts = [...new Map(begin.accounts.map((account) => [account.id, account])).values()];
+  // In the order in which recordConnections takes them.
+  const accounts = [...new Map(begin.accounts.map((account) => [account.id, account])).values()].toSorted(
+    (a, b) => (a.id < b.id ? -1 : 1),
+  );
   return {
     text: BEGIN_RUN,
     // Made when the transaction begins, whose clock it is held against: there may have been a wait for a connection.

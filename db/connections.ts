@@ -27,10 +27,12 @@ export async function recordConnections(
   if (accounts.length === 0) return;
   // A list that changes while it is paged shows an account twice, and one statement may not update a row twice.
   const distinct = new Map(accounts.map((account) => [account.id, account]));
+  // In a fixed order, so that two that record the same accounts do not wait for each other.
+  const ordered = [...distinct.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
   await tx
     .insertInto('connections')
     .values(
-      [...distinct.values()].map((account) => ({
+      ordered.map((account) => ({
         user_id: userId,
         account_id: account.id,
         app: account.app,

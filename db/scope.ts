@@ -103,8 +103,28 @@ export async function asSystemWithin<T>(tx: UserTx, work: (tx: SystemTx) => Prom
   return result;
 }
 
-/** One connection, one transaction. What `SET LOCAL` set ends with it, also when `work` throws. */
+/** PostgreSQL's `deadlock_detected`: of two that wait for each other it ends one, whose every change is undone. */
+const DEADLOCK = '40P01';
+/** Rows are taken in one order (flow, attempt, account, episode), so that this is rare; it must not be a caller's error. */
+const MOST_TRIES = 4;
+
+/** One transaction, once more from the start when it was the one that a deadlock ended: so `work` changes nothing outside it. */
 async function inTransaction<T>(
+  db: Database,
+  begin: string,
+  work: (tx: Kysely<Schema>) => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await tryTransaction(db, begin, work);
+    } catch (error) {
+      if (tries >= MOST_TRIES || (error as { code?: unknown } | null)?.code !== DEADLOCK) throw error;
+    }
+  }
+}
+
+/** One connection, one transaction. What `SET LOCAL` set ends with it, also when `work` throws. */
+async function tryTransaction<T>(
   db: Database,
   begin: string,
   work: (tx: Kysely<Schema>) => Promise<T>,

@@ -7,7 +7,7 @@ import { createBrowser } from './setup/browser.ts';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ settings: { callbackGraceMs: 2_000 } });
 });
 afterAll(async () => await api.close());
 afterEach(async () => {
