@@ -98,11 +98,24 @@ function breaks(record: Record): string[] {
 
 type Break = BreakOp & { readonly at: number };
 
+/**
+ * An account that is deleted leaves its app unconnected, which is nothing to be told of; but where an account that broke
+ * before was left beside it, the app has stopped working once more.
+ */
 function breakOps({ entries }: Record): readonly Break[] {
-  return entries
+  const all = entries
     .filter((entry) => entry.is === 'op')
     .filter((entry) => entry.op === 'break')
-    .filter(({ phase, how }) => phase === 'invoke' && how !== 'deleted');
+    .filter(({ phase }) => phase === 'invoke');
+  const leavesBroken = (op: Break): boolean =>
+    all.some(
+      (earlier) =>
+        earlier.at < op.at &&
+        earlier.how !== 'deleted' &&
+        pairOf(earlier) === pairOf(op) &&
+        earlier.accounts.some((account) => !op.accounts.includes(account)),
+    );
+  return all.filter((op) => op.how !== 'deleted' || leavesBroken(op));
 }
 
 const pairOf = ({ user, app }: { user: string; app: string }): string => `${user}/${app}`;

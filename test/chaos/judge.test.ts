@@ -228,6 +228,14 @@ describe('notices', () => {
       ],
     };
     expect(only(twice)).toBe('notice: user-0000/slack broke 1 times, and 2 episodes were opened');
+    // The account that was connected instead is deleted, and the one that broke is still there: it has stopped working again.
+    const deleted = { ...breaking(T0 + 1_000), how: 'deleted', accounts: ['ca_1'] } as Entry;
+    expect(found({ ...twice, entries: [...entries, deleted] })).toEqual([]);
+    // Nothing is left behind by an account that is itself deleted.
+    const itself = { ...breaking(T0 + 1_000), how: 'deleted' } as Entry;
+    expect(only({ ...twice, entries: [...entries, itself] })).toMatch(
+      /^notice: user-0000\/slack broke 1 times/,
+    );
   });
   test('an end that nobody is told, and one that is told twice', () => {
     expect(only({ notices: [], arrivals: [] })).toMatch(

@@ -52,7 +52,9 @@ test('two that take two rows crosswise both come through, each change once', asy
     });
   await Promise.all([cross(1, 2, 'a'), cross(2, 1, 'b')]);
   expect(begun).toBe(3);
-  const [row] = await the().raw<{ metadata: unknown }>('select metadata from users where user_id = $1', [userId]);
+  const [row] = await the().raw<{ metadata: unknown }>('select metadata from users where user_id = $1', [
+    userId,
+  ]);
   expect(row?.metadata).toEqual({ a: 1, b: 1 });
 });
 
