@@ -7,8 +7,9 @@ const own = {
   // activities: types only, see workflows-activities-types
   workflows: ['domain', 'activities'],
   activities: ['domain', 'composio', 'model', 'mail', 'db', 'workflows/messages\\.ts'],
-  composio: ['domain'],
-  model: ['domain'],
+  net: [],
+  composio: ['domain', 'net'],
+  model: ['domain', 'net'],
   mail: ['domain'],
   db: ['domain'],
   config: ['domain'],
@@ -18,6 +19,7 @@ const npmOf = {
   domain: ['zod'],
   workflows: ['@temporalio/workflow', '@temporalio/common'],
   activities: ['@temporalio/activity', '@temporalio/client', '@temporalio/common', 'standardwebhooks', 'zod'],
+  net: ['undici'],
   composio: ['composio-core', 'ajv', 'zod'],
   model: ['openai', 'zod'],
   mail: ['nodemailer'],
@@ -46,7 +48,7 @@ const folderRules = Object.entries(own).map(([folder, allowed]) => ({
   severity: 'error',
   from: { path: `^${folder}/`, pathNot: '/main\\.ts$|^db/migrate\\.ts$' },
   to: {
-    path: '^(domain|workflows|activities|composio|model|mail|db|config|api|worker|sandbox|bench|chaos|test|scripts|console)/',
+    path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|worker|sandbox|bench|chaos|test|scripts|console)/',
     pathNot: `^(${[folder, ...allowed].map((f) => (f.endsWith('.ts') ? f : `${f}/`)).join('|')})`,
   },
 }));
@@ -81,7 +83,7 @@ module.exports = {
     {
       name: 'production-no-sandbox',
       severity: 'error',
-      from: { path: '^(domain|workflows|activities|composio|model|mail|db|config|api|worker)/' },
+      from: { path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|worker)/' },
       to: { path: '^(sandbox|bench|chaos|test|scripts)/' },
     },
     {

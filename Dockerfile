@@ -41,6 +41,7 @@ COPY domain ./domain
 COPY workflows ./workflows
 COPY activities ./activities
 COPY composio ./composio
+COPY net ./net
 COPY model ./model
 COPY mail ./mail
 COPY db ./db

@@ -1,12 +1,12 @@
 /**
  * The one place from which bytes leave for Composio, for the reader (client.ts) and for composio-core (v3-bridge.ts).
  * It knows HTTP and nothing of Composio's answers. It may contact the configured base URL and no other host, follows no
- * redirect, and ends at its own deadline whatever the server does. Proxies are those of Node's fetch (NODE_USE_ENV_PROXY).
+ * redirect, and ends at its own deadline whatever the server does.
  */
 import { randomUUID } from 'node:crypto';
 import type { RequestClass } from '../domain/request-budget.ts';
 import { readRetryAfter } from '../domain/retry-after.ts';
-import { readCapped } from './read-capped.ts';
+import { type AnswerHeaders, type HttpAnswer, exchangeHttp } from '../net/http-exchange.ts';
 import type { RequestBudget } from './request-budget.ts';
 
 /** Larger answers are not read: the contract promises tool results to 50 MB, and one process holds several at a time. */
@@ -34,7 +34,7 @@ export type WireRequest = {
 
 export type WireAnswer = {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: AnswerHeaders;
   readonly text: string;
   readonly requestId: string;
 };
@@ -170,15 +170,10 @@ async function exchange(url: URL, apiKey: string, request: WireRequest): Promise
   }, request.timeoutMs);
   request.signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    const response = await fetch(url, {
-      method: request.method,
-      headers,
-      body: request.body ?? null,
-      redirect: 'manual',
-      signal: controller.signal,
-    });
-    const text = await readBody(response);
-    return { status: response.status, headers: response.headers, text, requestId };
+    const { method, body = null } = request;
+    const answer = await exchangeHttp(url, { method, headers, body, signal: controller.signal });
+    const text = await readBody(answer);
+    return { status: answer.status, headers: answer.headers, text, requestId };
   } catch (error) {
     throw toTransportError(error, { timedOut, aborted: request.signal?.aborted ?? false });
   } finally {
@@ -188,9 +183,9 @@ async function exchange(url: URL, apiKey: string, request: WireRequest): Promise
 }
 
 /** An error answer whose body breaks off is still that error: its status decides, and an empty body stands for the rest. */
-async function readBody(response: Response): Promise<string> {
-  if (response.status >= 200 && response.status < 300) {
-    const text = await readCapped(response, MAX_ANSWER_BYTES);
+async function readBody(answer: HttpAnswer): Promise<string> {
+  if (answer.status >= 200 && answer.status < 300) {
+    const text = await answer.text(MAX_ANSWER_BYTES);
     if (text !== null) return text;
     throw new TransportError(`the answer is larger than ${String(MAX_ANSWER_BYTES)} bytes`, {
       reason: 'too_large',
@@ -198,7 +193,7 @@ async function readBody(response: Response): Promise<string> {
     });
   }
   try {
-    return (await readCapped(response, MAX_ERROR_ANSWER_BYTES)) ?? '';
+    return (await answer.text(MAX_ERROR_ANSWER_BYTES)) ?? '';
   } catch {
     return '';
   }
@@ -248,7 +243,7 @@ const UNSENT_CODES: ReadonlySet<string> = new Set([
   'ERR_SSL_WRONG_VERSION_NUMBER',
 ]);
 
-/** The code when the error proves that nothing was sent, else null. fetch wraps the socket's error, several attempts in an AggregateError. */
+/** The code when the error proves that nothing was sent, else null. Several attempts come in an AggregateError. */
 function unsentCode(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
   if (error instanceof AggregateError && error.errors.length > 0) {

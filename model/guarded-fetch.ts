@@ -3,6 +3,8 @@
  * its own statistics and whatever OPENAI_CUSTOM_HEADERS holds) and reads a bounded answer whole, before the SDK sees it.
  */
 
+import { type HttpAnswer, exchangeHttp } from '../net/http-exchange.ts';
+
 /** Everything the chat completions endpoint needs. */
 const SENT_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-type', 'accept', 'user-agent']);
 
@@ -13,30 +15,34 @@ export class ResponseTooLarge extends Error {
   override readonly name = 'ResponseTooLarge';
 }
 
-/** Same call as `fetch`. @throws ResponseTooLarge when the decoded body passes MAX_RESPONSE_BYTES. */
+/** The part of `fetch` that the SDK uses. @throws ResponseTooLarge when the decoded body passes MAX_RESPONSE_BYTES. */
 export async function guardedFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-  const headers = new Headers();
+  const headers: Record<string, string> = {};
   for (const [name, value] of new Headers(init?.headers)) {
-    if (SENT_HEADERS.has(name)) headers.set(name, value);
+    if (SENT_HEADERS.has(name)) headers[name] = value;
   }
-  const response = await fetch(input, { ...init, headers, redirect: 'manual' });
-  const body = await readBounded(response);
-  const answerHeaders = new Headers(response.headers);
-  // The body is decoded and complete now; these two would describe another one.
-  answerHeaders.delete('content-encoding');
-  answerHeaders.delete('content-length');
-  const isBodyless = response.status === 204 || response.status === 205 || response.status === 304;
-  return new Response(isBodyless ? null : body, { status: response.status, headers: answerHeaders });
+  const { method = 'GET', body = null, signal } = init ?? {};
+  if (input instanceof Request || method !== 'POST' || typeof body !== 'string') {
+    throw new TypeError('only a POST of a text is sent to the model');
+  }
+  const answer = await exchangeHttp(new URL(input), {
+    method,
+    headers,
+    body,
+    signal: signal ?? new AbortController().signal,
+  });
+  const text = await answer.text(MAX_RESPONSE_BYTES);
+  if (text === null) throw new ResponseTooLarge();
+  const isBodyless = answer.status === 204 || answer.status === 205 || answer.status === 304;
+  return new Response(isBodyless ? null : text, { status: answer.status, headers: readHeaders(answer) });
 }
 
-async function readBounded(response: Response): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  // Leaving the loop by a throw cancels the stream, which closes the socket.
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > MAX_RESPONSE_BYTES) throw new ResponseTooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/** What is looked at of an answer (model/classify.ts, the SDK). Those of the body's coding would describe another one. */
+const READ_HEADERS = ['content-type', 'retry-after', 'retry-after-ms', 'x-request-id'] as const;
+
+function readHeaders({ headers }: HttpAnswer): [string, string][] {
+  return READ_HEADERS.flatMap((name) => {
+    const value = headers.get(name);
+    return value === null ? [] : [[name, value] as [string, string]];
+  });
 }

@@ -38,7 +38,7 @@ export function createConnect(bellhop: TestBellhop) {
     if (!now) throw new Error('no such attempt');
     return now;
   };
-  return {
+  const api = {
     flowOf,
     attemptOf,
     /** POST /v1/users/{userId}/connections. */
@@ -78,6 +78,12 @@ export function createConnect(bellhop: TestBellhop) {
       await start(flow, connectionCompletedSignal);
       return accepted;
     },
+    /** The same, or polling, whichever is quicker on this machine: the flow is completed, and by this click. */
+    complete: async (flow: Flow, click: Click): Promise<void> => {
+      await api.callback(flow, click);
+      const { accountId } = await api.untilFlow(flow, 'completed');
+      if (accountId !== click.accountId) throw new Error('the flow was completed by another account');
+    },
     /** A word to the flow's workflow: look. */
     hint: (flow: Flow) => start(flow, connectionCompletedSignal),
     untilFlow: (flow: Flow, status: FlowStatus) =>
@@ -91,4 +97,5 @@ export function createConnect(bellhop: TestBellhop) {
     accounts: async (userId: string): Promise<string[]> =>
       (await bellhop.sandbox.accounts({ userId })).map((account) => account.id).toSorted(),
   };
+  return api;
 }

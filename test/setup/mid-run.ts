@@ -47,8 +47,7 @@ export function createMidRun(bellhop: TestBellhop) {
       const flow = await connect.open(userId, { app });
       const click = await connect.click(flow);
       await bellhop.sandbox.consent(click.redirectUrl, 'approve', accountName);
-      // When polling was quicker than this callback, that is as well.
-      if (!(await connect.callback(flow, click))) await connect.untilFlow(flow, 'completed');
+      await connect.complete(flow, click);
       expect((await connect.flowOf(flow)).accountId).toBe(click.accountId);
       return click.accountId;
     },

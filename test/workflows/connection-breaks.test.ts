@@ -345,13 +345,13 @@ test('a call that is refused because its account was replaced meanwhile goes on 
   const first = await mid.connect.open(userId);
   const click = await mid.connect.click(first);
   await bellhop.sandbox.consent(click.redirectUrl, 'approve');
-  expect(await mid.connect.callback(first, click)).toBe(true);
+  await mid.connect.complete(first, click);
   let accountId = '';
   const meet = await mid.breakAt({ userId, route: 'tools.execute', skip: 0 }, async () => {
     const again = await mid.connect.open(userId, { reconnect: true });
     const second = await mid.connect.click(again);
     await bellhop.sandbox.consent(second.redirectUrl, 'approve');
-    expect(await mid.connect.callback(again, second)).toBe(true);
+    await mid.connect.complete(again, second);
     accountId = second.accountId;
     await until(
       'the old account to go',
