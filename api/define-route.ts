@@ -20,6 +20,7 @@ export const TAGS = [
   'Audits',
   'Notices',
   'Webhooks in',
+  'Keys and records',
   'Health',
 ] as const;
 

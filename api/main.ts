@@ -15,7 +15,9 @@ import { observeComposio } from './observed-composio.ts';
 import { createProbes } from './probes.ts';
 import { createReadiness } from './readiness.ts';
 import { createRunObservers } from './run-observers.ts';
+import { requireAdminKey } from './require-admin-key.ts';
 import { CLOSE_DELAY_MS, explainStartFailure, serveMetrics, startServer } from './server.ts';
+import { createStoredKeys } from './stored-keys.ts';
 import { createTemporalClient } from './temporal-client.ts';
 import { createWebhooksIn } from './webhooks-in.ts';
 
@@ -39,7 +41,9 @@ async function main(): Promise<void> {
   const metrics = createHttpMetrics();
   const { registry } = metrics;
   const observers = createRunObservers({ db, listenUrl: config.database.directUrl, logger, registry });
-  const authenticate = createAuthenticate({ bootstrapKey: config.bellhopKey });
+  const bootstrapKey = config.bellhopKey || null;
+  if (bootstrapKey === null) await requireAdminKey(db, logger);
+  const authenticate = createAuthenticate({ bootstrapKey, findKey: createStoredKeys(db) });
   const { taskQueue } = config.temporal;
   const limits = createCallerLimits(db, { requestsPerMinute: http.requestsPerMinute, logger });
   const callbackDesk = createCallbackDesk({ db, composio, logger });

@@ -7,12 +7,14 @@ import { composioWebhookRoute } from './routes/composio-webhook.ts';
 import { confirmConnectionRoute } from './routes/confirm-connection.ts';
 import { connectGoRoute } from './routes/connect-go.ts';
 import { connectPageRoute } from './routes/connect-page.ts';
+import { deleteApiKeyRoute } from './routes/delete-api-key.ts';
 import { deleteConnectionRoute } from './routes/delete-connection.ts';
 import { getAuditRoute } from './routes/get-audit.ts';
 import { getFlowRoute } from './routes/get-flow.ts';
 import { getRunRoute } from './routes/get-run.ts';
 import { getUserRoute } from './routes/get-user.ts';
 import { healthzRoute, readyzRoute } from './routes/health.ts';
+import { listApiKeysRoute } from './routes/list-api-keys.ts';
 import { listAuditsRoute } from './routes/list-audits.ts';
 import { listConnectionsRoute } from './routes/list-connections.ts';
 import { listDeliveriesRoute } from './routes/list-deliveries.ts';
@@ -21,6 +23,7 @@ import { listRunMessagesRoute } from './routes/list-run-messages.ts';
 import { listRunsRoute } from './routes/list-runs.ts';
 import { listUsersRoute } from './routes/list-users.ts';
 import { oauthCallbackRoute } from './routes/oauth-callback.ts';
+import { postApiKeyRoute } from './routes/post-api-key.ts';
 import { postAuditRoute } from './routes/post-audit.ts';
 import { postConnectionRoute } from './routes/post-connection.ts';
 import { postRunRoute } from './routes/post-run.ts';
@@ -55,6 +58,9 @@ export const ROUTES: readonly Route[] = [
   listDeliveriesRoute,
   retryDeliveryRoute,
   composioWebhookRoute,
+  postApiKeyRoute,
+  listApiKeysRoute,
+  deleteApiKeyRoute,
   healthzRoute,
   readyzRoute,
 ];

@@ -40,7 +40,7 @@ export type Config = {
     readonly toolEffects: ReadonlyMap<string, ToolEffect>;
   };
   readonly model: { readonly apiKey: string; readonly baseUrl: string; readonly model: string };
-  /** The bootstrap key of the HTTP API, scope `admin`. */
+  /** The bootstrap key of the HTTP API, scope `admin`; empty: switched off. */
   readonly bellhopKey: string;
   readonly notices: {
     readonly webhook: { readonly url: string; readonly secret: string } | null;

@@ -36,6 +36,7 @@ export const variables = {
   OPENAI_BASE_URL: value.baseUrl().default('https://api.openai.com/v1'),
   OPENAI_MODEL: z.string().max(200).default('gpt-5-mini'),
 
+  // Unset once a stored key with scope admin exists: the bootstrap key is then switched off.
   BELLHOP_API_KEY: value.apiKey().optional(),
   // Of one API key, all replicas together, and so many at once. More than a busy backend makes; a loop that forgot to wait is slowed.
   API_REQUESTS_PER_MINUTE: value.wholeNumber().default(20_000),
@@ -78,7 +79,7 @@ export type ProcessName = (typeof PROCESS_NAMES)[number];
 
 /** What a process cannot do its work without. */
 export const REQUIRED: Readonly<Record<ProcessName, readonly VariableName[]>> = {
-  api: ['DATABASE_URL', 'COMPOSIO_API_KEY', 'BELLHOP_API_KEY'],
+  api: ['DATABASE_URL', 'COMPOSIO_API_KEY'],
   worker: ['DATABASE_URL', 'COMPOSIO_API_KEY', 'OPENAI_API_KEY'],
   migrate: ['DATABASE_URL'],
 };

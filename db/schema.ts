@@ -3,6 +3,7 @@ import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { ApprovalRequirement } from '../domain/approval.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import type { RunLimits } from '../domain/limits.ts';
+import type { Scope } from '../domain/scopes.ts';
 import type {
   ApprovalStatus,
   AttemptStatus,
@@ -45,6 +46,7 @@ export interface Schema {
   idempotency_keys: IdempotencyKeysTable;
   gone_receivers: GoneReceiversTable;
   webhook_events: WebhookEventsTable;
+  api_keys: ApiKeysTable;
 }
 
 export interface UsersTable {
@@ -316,4 +318,13 @@ export interface WebhookEventsTable {
   tries: Generated<number>;
   settled_at: NullableInstant;
   outcome: WebhookEventOutcome | null;
+}
+export interface ApiKeysTable {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  /** SHA-256. */
+  key_hash: Buffer;
+  created_at: InstantNow;
+  last_used_at: NullableInstant;
 }

@@ -34,6 +34,9 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   cancelAudit: 'operator',
   listDeliveries: 'operator',
   retryDelivery: 'operator',
+  createApiKey: 'admin',
+  listApiKeys: 'admin',
+  deleteApiKey: 'admin',
 };
 
 let api: TestApi;

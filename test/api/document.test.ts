@@ -40,6 +40,9 @@ const CONTRACT = [
   'GET /v1/deliveries',
   'POST /v1/deliveries/{deliveryId}/retry',
   'POST /v1/webhooks/composio',
+  'POST /v1/api-keys',
+  'GET /v1/api-keys',
+  'DELETE /v1/api-keys/{keyId}',
   'GET /healthz',
   'GET /readyz',
 ];

@@ -134,6 +134,31 @@ describe('node api/main.ts', () => {
     );
   });
 
+  it('without its bootstrap key does not start before there is a stored admin key, and then takes that one only', async () => {
+    const first = start({ BELLHOP_API_KEY: '', PORT: '0' });
+    expect(await first.exit).toBe(1);
+    expect(first.errors()).toMatch(/^The environment is not usable: BELLHOP_API_KEY is not set; .*admin\n$/);
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const withKey = start({ PORT: String(port) });
+    await untilReady(port);
+    const made = await send(url, 'POST', '/v1/api-keys', {
+      body: { name: 'ours', scopes: ['admin'] },
+      headers: { authorization: 'Bearer main-key' },
+    });
+    const { key } = JSON.parse(made.text) as { key: string };
+    withKey.child.kill('SIGTERM');
+    expect(await withKey.exit).toBe(0);
+    const without = start({ BELLHOP_API_KEY: '', PORT: String(port) });
+    await untilReady(port);
+    const list = (authorization: string) => send(url, 'GET', '/v1/users', { headers: { authorization } });
+    expect((await list(`Bearer ${key}`)).status).toBe(200);
+    expect((await list('Bearer main-key')).status).toBe(401);
+    without.child.kill('SIGTERM');
+    expect(await without.exit).toBe(0);
+    expect(withKey.output() + without.output()).not.toContain(key);
+  });
+
   it('says in one line that its port is taken, and exits 1', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, resolve));

@@ -116,7 +116,7 @@ describe('loadConfig', () => {
   });
 
   it.each([
-    ['api', ['DATABASE_URL', 'COMPOSIO_API_KEY', 'BELLHOP_API_KEY']],
+    ['api', ['DATABASE_URL', 'COMPOSIO_API_KEY']],
     ['worker', ['DATABASE_URL', 'COMPOSIO_API_KEY', 'OPENAI_API_KEY']],
     ['migrate', ['DATABASE_URL']],
   ] as const)('names every variable that the %s process lacks, and no other', (process, names) => {

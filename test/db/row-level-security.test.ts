@@ -15,7 +15,14 @@ import { addWaiter } from '../../db/waiters.ts';
 import { useDatabase } from './harness.ts';
 
 const the = useDatabase();
-const SYSTEM_ONLY = ['audits', 'gone_receivers', 'idempotency_keys', 'request_budgets', 'webhook_events'];
+const SYSTEM_ONLY = [
+  'api_keys',
+  'audits',
+  'gone_receivers',
+  'idempotency_keys',
+  'request_budgets',
+  'webhook_events',
+];
 
 /** One row in every table that belongs to a user. */
 async function fill(userId: string): Promise<void> {

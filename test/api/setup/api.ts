@@ -21,6 +21,7 @@ import {
   type RunObserversOptions,
 } from '../../../api/run-observers.ts';
 import { startServer } from '../../../api/server.ts';
+import { createStoredKeys } from '../../../api/stored-keys.ts';
 import { createTemporalClient } from '../../../api/temporal-client.ts';
 import { createWebhooksIn } from '../../../api/webhooks-in.ts';
 import type { Config } from '../../../config/load-config.ts';
@@ -130,7 +131,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     readiness: createReadiness(createProbes({ db: bellhop.db, temporal: temporal.client, composio })),
     metrics,
     logger,
-    authenticate: createAuthenticate({ bootstrapKey: KEY }),
+    authenticate: createAuthenticate({ bootstrapKey: KEY, findKey: createStoredKeys(bellhop.db) }),
     limits: createCallerLimits(bellhop.db, {
       requestsPerMinute: options.requestsPerMinute ?? 10_000_000,
       logger,
