@@ -80,6 +80,8 @@ describe('a run whose writes need approval', () => {
     });
     expect(waiting.toolCalls[1].approval).toMatchObject({ status: 'requested', decidedAt: null });
     expect(await sent(userId)).toHaveLength(0);
+    // Once it is decided nobody would be told any more.
+    await until('the notice', async () => receiver.of(userId, 'approval.requested').length === 1);
 
     const { status, body } = await decide(runId, 'call_1_1', approve);
     expect(status).toBe(200);
@@ -95,7 +97,6 @@ describe('a run whose writes need approval', () => {
       'tool.started',
       'tool.completed',
     ]);
-    await until('the notice', async () => receiver.of(userId, 'approval.requested').length === 1);
     const [notice] = receiver.of(userId, 'approval.requested');
     expect(notice?.body.data).toMatchObject({ userId, runId, callId: 'call_1_1', tool: WRITE.name });
     expect(notice?.text).not.toContain('once');
