@@ -26,7 +26,12 @@ async function main(): Promise<void> {
   const { publicUrl } = http;
   const logger = createLogger({ level: log.level, name: 'bellhop-api' });
   const onIdleError = (err: Error): void => logger.warn({ err }, 'an idle database connection broke');
-  const db = createDatabase({ url: config.database.url, name: 'bellhop-api', onIdleError });
+  const db = createDatabase({
+    url: config.database.url,
+    name: 'bellhop-api',
+    prepares: !config.database.isPooled,
+    onIdleError,
+  });
   const budget = createComposioBudget(db, {
     requestsPerMinute: config.composio.requestsPerMinute,
     listenUrl: config.database.directUrl,

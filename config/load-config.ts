@@ -26,6 +26,8 @@ export type Config = {
     readonly url: string;
     /** For a connection that must stay the same one. */
     readonly directUrl: string;
+    /** `url` goes through a pooler: it is another one than `directUrl`. */
+    readonly isPooled: boolean;
   };
   readonly composio: {
     readonly sdk: Environment['COMPOSIO_SDK'];
@@ -122,6 +124,7 @@ function toConfig(env: Environment): Config {
     database: {
       url: env.DATABASE_URL ?? '',
       directUrl: env.DATABASE_DIRECT_URL ?? env.DATABASE_URL ?? '',
+      isPooled: env.DATABASE_DIRECT_URL !== undefined && env.DATABASE_DIRECT_URL !== env.DATABASE_URL,
     },
     composio: {
       sdk: env.COMPOSIO_SDK,

@@ -65,6 +65,7 @@ export function beginRunAtOnce(begin: {
     (a, b) => (a.id < b.id ? -1 : 1),
   );
   return {
+    isPrepared: true,
     text: BEGIN_RUN,
     // Made when the transaction begins, whose clock it is held against: there may have been a wait for a connection.
     get values() {

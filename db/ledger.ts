@@ -87,6 +87,7 @@ export function startToolCall(start: {
 }): Statement<number | null> {
   const { runId, callId, expectedAttempts, accountId, digest, timeoutMs, needsApproval } = start;
   return {
+    isPrepared: true,
     text: START_TOOL_CALL,
     values: [runId, callId, expectedAttempts, accountId, digest, timeoutMs, BEFORE_STARTED, needsApproval],
     read: ([row]) => (row as { attempts: number } | undefined)?.attempts ?? null,
@@ -132,6 +133,7 @@ export function settleToolCall(
   outcome: ToolCallOutcome,
 ): Statement<boolean> {
   return {
+    isPrepared: true,
     text: SETTLE_TOOL_CALL,
     values: [
       key.runId,

@@ -38,6 +38,7 @@ const LOAD_CALL = `
 /** Gives null when there is no such call of this user. */
 export function loadCall(key: { runId: string; callId: string }): Statement<LoadedCall | null> {
   return {
+    isPrepared: true,
     text: LOAD_CALL,
     values: [key.runId, key.callId],
     read: ([row]) => (row ? toLoaded(row as Loaded) : null),

@@ -94,6 +94,7 @@ const LOAD_CONVERSATION = `
 /** Gives null when the user has no such run. */
 export function loadConversation(runId: string): Statement<LoadedConversation | null> {
   return {
+    isPrepared: true,
     text: LOAD_CONVERSATION,
     values: [runId, MAX_MESSAGE_CHARS, MAX_PART_CHARS],
     read: ([row]) => (row ? toLoaded(row as Loaded) : null),

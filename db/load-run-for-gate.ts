@@ -16,6 +16,7 @@ const LOAD_RUN = `
 /** Gives null when the user has no such run. */
 export function loadRunForGate(runId: string): Statement<LoadedRun | null> {
   return {
+    isPrepared: true,
     text: LOAD_RUN,
     values: [runId],
     read: ([row]) => (row ? toLoaded(row as { run: JsonObject; knowledge: KnowledgeRow[] | null }) : null),

@@ -6,20 +6,30 @@ import pg from 'pg';
 import type { Schema } from './schema.ts';
 
 /** `pool` is for scope.ts, which sends a one-statement transaction without waiting between its parts. */
-export type Database = Kysely<Schema> & { readonly pool: pg.Pool };
+export type Database = Kysely<Schema> & {
+  readonly pool: pg.Pool;
+  /**
+   * Whether a connection is the same session from one transaction to the next, so that it can keep prepared statements.
+   * False from the moment on at which it is seen not to be (scope.ts).
+   */
+  prepares: boolean;
+};
 export type DatabaseOptions = {
   readonly url: string;
   /** Shown in pg_stat_activity. */
   readonly name: string;
   /** Connections at most. A transaction here is a few milliseconds, so a few connections carry many activities. */
   readonly maxConnections?: number;
+  /** False behind a pooler that gives each transaction another session. */
+  readonly prepares?: boolean;
   /** Idle connections fail now and then (server restart); the pool replaces them, this only tells. */
   readonly onIdleError?: (error: Error) => void;
 };
 
 const INT8 = pg.types.builtins.INT8;
 
-export function createDatabase({ url, name, maxConnections = 16, onIdleError }: DatabaseOptions): Database {
+export function createDatabase(options: DatabaseOptions): Database {
+  const { url, name, maxConnections = 16, prepares = true, onIdleError } = options;
   const pool = new pg.Pool({
     connectionString: url,
     application_name: name,
@@ -43,5 +53,5 @@ export function createDatabase({ url, name, maxConnections = 16, onIdleError }: 
   pool.on('error', (error) => onIdleError?.(error));
   // A connection that breaks while it is in use rejects its statements; unheard, this event would end the process as well.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return Object.assign(new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), { pool });
+  return Object.assign(new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), { pool, prepares });
 }

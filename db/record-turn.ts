@@ -59,6 +59,7 @@ export type RecordedTurn = { readonly hasLine: boolean };
 export function recordTurn({ message, events, output }: TurnRecord): Statement<RecordedTurn | null> {
   const { toolCalls: calls, usage } = message;
   return {
+    isPrepared: true,
     text: RECORD_TURN,
     values: [
       message.runId,

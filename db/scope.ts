@@ -4,10 +4,11 @@
  * webhook, lists). Both set role and user for this transaction only; nothing outlives it.
  */
 import { type Kysely, sql } from 'kysely';
+import type pg from 'pg';
 import { isUserId } from '../domain/user-id.ts';
 import type { Database } from './pool.ts';
 import type { Schema } from './schema.ts';
-import type { Statement } from './statement.ts';
+import { type Statement, isSessionChanged, preparedName } from './statement.ts';
 
 /** A transaction that sees one user's rows. The brand keeps it from being mixed up with a system transaction. */
 export type UserTx = Kysely<Schema> & { readonly __scope?: 'user' };
@@ -53,6 +54,27 @@ export async function asSystemOnce<T>(db: Database, statement: Statement<T>): Pr
 }
 
 async function inOneTrip<T>(db: Database, begin: string, statement: Statement<T>): Promise<T> {
+  if (!db.prepares || !statement.isPrepared) return await makeTrip(db, begin, statement, false);
+  try {
+    return await makeTrip(db, begin, statement, true);
+  } catch (error) {
+    if (!isSessionChanged(error)) throw error;
+    // Behind a pooler that nobody told us of. Nothing was done: the statement was refused, and its transaction with it.
+    db.prepares = false;
+    return await makeTrip(db, begin, statement, false);
+  }
+}
+
+function toQuery({ text, values }: Statement<unknown>, isPrepared: boolean): pg.QueryConfig {
+  return { text, values: [...values], ...(isPrepared ? { name: preparedName(text) } : {}) };
+}
+
+async function makeTrip<T>(
+  db: Database,
+  begin: string,
+  statement: Statement<T>,
+  isPrepared: boolean,
+): Promise<T> {
   const client = await db.pool.connect();
   const rows = await new Promise<readonly unknown[]>((resolve, reject) => {
     let failure = null as Error | null;
@@ -65,7 +87,7 @@ async function inOneTrip<T>(db: Database, begin: string, statement: Statement<T>
       client.query(begin, (error: Error | null) => {
         failure = error;
       });
-      client.query(statement.text, [...statement.values], (error: Error | null, result) => {
+      client.query(toQuery(statement, isPrepared), (error: Error | null, result) => {
         failure ??= error;
         if (!error) ({ rows } = result);
       });

@@ -23,7 +23,12 @@ try {
   const logger = createLogger({ level: config.log.level, name: 'worker' });
   installRuntime(logger);
   const onIdleError = (err: Error): void => logger.warn({ err }, 'idle database connection lost');
-  const db = createDatabase({ url: config.database.url, name: 'bellhop-worker', onIdleError });
+  const db = createDatabase({
+    url: config.database.url,
+    name: 'bellhop-worker',
+    prepares: !config.database.isPooled,
+    onIdleError,
+  });
   const sabotage = config.sabotage === 'skip-scope' ? { sabotage: config.sabotage } : {};
   const budget = createComposioBudget(db, {
     requestsPerMinute: config.composio.requestsPerMinute,

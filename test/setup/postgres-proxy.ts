@@ -29,8 +29,11 @@ export async function startPostgresProxy(databaseUrl: string): Promise<PostgresP
     let armed: Rule | null = null;
     const requests = createSplitter({ hasStartup: true });
     const answers = createSplitter({ hasStartup: false });
+    /** Texts of this connection's prepared statements: later uses carry the name only. */
+    const prepared = new Map<string, string>();
     client.on('data', (chunk: Buffer) => {
-      for (const { body } of requests(chunk)) if (rule?.statement.test(body.toString('latin1'))) armed = rule;
+      for (const message of requests(chunk))
+        if (rule?.statement.test(textOf(message, prepared))) armed = rule;
       upstream.write(chunk);
     });
     upstream.on('data', (chunk: Buffer) => {
@@ -62,6 +65,14 @@ export async function startPostgresProxy(databaseUrl: string): Promise<PostgresP
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** What a message asks for. Parse is `name, text`; Bind is `portal, name, values`. */
+function textOf({ type, body }: WireMessage, prepared: Map<string, string>): string {
+  const text = body.toString('latin1');
+  const [first = '', second = ''] = text.split('\0', 2);
+  if (type === 'P' && first !== '') prepared.set(first, second);
+  return type === 'B' ? (prepared.get(second) ?? '') : text;
 }
 
 type WireMessage = { readonly type: string; readonly body: Buffer };
