@@ -47,6 +47,12 @@ const START: AgentRunProgress = { turn: 0, toolCalls: 0, tokens: 0, activeMs: 0 
 
 type Begun = Awaited<ReturnType<RunActivities['beginRun']>>;
 
+type ToolOutcome = Awaited<ReturnType<ToolActivities['executeTool']>>;
+type SettledCall = Exclude<
+  ToolOutcome,
+  { status: 'needs_connection' | 'needs_approval' | 'needs_resolution' }
+>;
+
 class ConnectionTimeout extends Error {}
 
 export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
@@ -104,12 +110,20 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     }
   };
 
-  const executeCall = async (call: RunnableCall, begun: Begun): Promise<{ status: string; ms: number }> => {
+  const callTool = (call: RunnableCall): Promise<ToolOutcome> => {
+    const summary = `turn ${progress.turn}: ${call.tool}`;
+    return tools.executeTool.executeWithOptions({ summary }, [{ ...key, callId: call.id }]);
+  };
+
+  /** From its first outcome on, to its last: waits for whom the call needs, and calls again. */
+  const settleCall = async (
+    call: RunnableCall,
+    begun: Begun,
+    first: { seen: Seen; outcome: ToolOutcome },
+  ): Promise<SettledCall> => {
+    let { seen, outcome } = first;
     let waitedSince: number | null = null;
     for (;;) {
-      const seen = waits.seen();
-      const summary = `turn ${progress.turn}: ${call.tool}`;
-      const outcome = await tools.executeTool.executeWithOptions({ summary }, [{ ...key, callId: call.id }]);
       switch (outcome.status) {
         case 'needs_connection':
           // From the first look on: a wake-up that did not help must not start the wait anew.
@@ -131,21 +145,14 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
         case 'ended':
           return outcome;
       }
+      seen = waits.seen();
+      outcome = await callTool(call);
     }
   };
 
-  const executeCalls = async (calls: readonly RunnableCall[], begun: Begun): Promise<Happened> => {
-    const [only] = calls;
-    // The usual turn has one call. Every promise costs its stack trace in here, so it goes without the lanes of many.
-    const outcomes =
-      only && calls.length === 1
-        ? [await executeCall(only, begun)]
-        : await atMost(PARALLEL_CALLS, calls, (call) => executeCall(call, begun));
-    return {
-      after: 'tools',
-      statuses: outcomes.map((o) => o.status),
-      ms: Math.max(...outcomes.map((o) => o.ms)),
-    };
+  const executeCall = async (call: RunnableCall, begun: Begun): Promise<SettledCall> => {
+    const seen = waits.seen();
+    return await settleCall(call, begun, { seen, outcome: await callTool(call) });
   };
 
   /** Not ended by a cancellation: the row must have its end. The first end wins, so the row's status is the result. */
@@ -178,7 +185,17 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
       } else if (step.do === 'execute_tools' && step.instead && patched('deadline-before-tools')) {
         return await fail(step.instead.code, step.instead.message);
       } else if (step.do === 'execute_tools') {
-        next = nextStep(progress, begun.limits, await executeCalls(step.calls, begun));
+        const [only] = step.calls;
+        let outcomes: SettledCall[];
+        if (only && step.calls.length === 1) {
+          // The usual turn has one call that needs nobody. Each promise costs its stack trace in here, so it makes the fewest.
+          const seen = waits.seen();
+          const outcome = await callTool(only);
+          outcomes = [isSettled(outcome) ? outcome : await settleCall(only, begun, { seen, outcome })];
+        } else {
+          outcomes = await atMost(PARALLEL_CALLS, step.calls, (call) => executeCall(call, begun));
+        }
+        next = nextStep(progress, begun.limits, toHappened(outcomes));
       } else {
         return await fail('internal', 'The run came to a step that it cannot take.');
       }
@@ -206,6 +223,18 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   if (isEndedRunStatus(result.status)) show(result.status);
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
   return result;
+}
+
+function isSettled(outcome: ToolOutcome): outcome is SettledCall {
+  return !outcome.status.startsWith('needs_');
+}
+
+function toHappened(outcomes: readonly SettledCall[]): Happened {
+  return {
+    after: 'tools',
+    statuses: outcomes.map((o) => o.status),
+    ms: Math.max(...outcomes.map((o) => o.ms)),
+  };
 }
 
 /** Which error the run's row gets when an activity gave up. By type, never by text. */
