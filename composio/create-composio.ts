@@ -1,14 +1,16 @@
 /** Makes the port to Composio: one per process, shared by all activities. What belongs to one user is made by `forEntity` and dropped. */
 import type { ToolEffect } from '../domain/tool.ts';
 import { createArgumentChecker } from './arguments.ts';
+import { atComposioCoreSdk } from './at-composio-core.ts';
 import { createAuthConfigResolver } from './auth-config.ts';
 import { createCatalogue } from './catalogue.ts';
 import { createClient } from './client.ts';
-import { createEntity } from './composio-core.ts';
+import { composioCoreSdk } from './composio-core.ts';
+import { createEntity } from './entity.ts';
 import type { RequestClass } from '../domain/request-budget.ts';
 import type { ComposioPort } from './port.ts';
 import type { RequestBudget } from './request-budget.ts';
-import { loadSdk } from './sdk-import.ts';
+import type { SdkName, SdkPort } from './sdk-port.ts';
 import type { Shared } from './shared.ts';
 import { createTransport } from './transport.ts';
 
@@ -16,6 +18,12 @@ import { createTransport } from './transport.ts';
 const READ_MS = 10_000;
 /** Whole time of one request that makes or deletes something; those talk to a provider now and then. */
 const WRITE_MS = 20_000;
+
+/** Neither loads its package before it is used. */
+const SDKS: Readonly<Record<SdkName, SdkPort>> = {
+  'composio-core': composioCoreSdk,
+  '@composio/core': atComposioCoreSdk,
+};
 
 export type ComposioConfig = {
   readonly apiKey: string;
@@ -25,7 +33,7 @@ export type ComposioConfig = {
   readonly authConfigs: ReadonlyMap<string, string>;
   /** What the operator says that a tool does, by slug, whatever its tags say. */
   readonly toolEffects?: ReadonlyMap<string, ToolEffect>;
-  readonly sdk: 'composio-core';
+  readonly sdk: SdkName;
   /** The organisation's; every request takes a permit from it. Absent: nobody counts, which only a single look may do. */
   readonly budget?: RequestBudget;
   /** Milliseconds. An execution's deadline comes with each call. */
@@ -47,6 +55,7 @@ export function createComposio(config: ComposioConfig): ComposioPort & {
     return { transport, client: createClient(transport, { readMs: deadlines.readMs ?? READ_MS, writeMs }) };
   };
   const wire = wireOf('runs');
+  const sdk = SDKS[config.sdk];
   const shared: Shared = {
     apiKey,
     ...wire,
@@ -54,7 +63,7 @@ export function createComposio(config: ComposioConfig): ComposioPort & {
     catalogue: createCatalogue(wire.client, config.toolEffects),
     argumentChecker: createArgumentChecker(),
     offered: new WeakMap(),
-    loadSdk,
+    sdk,
     writeMs,
     sabotage: config.sabotage ?? null,
   };
@@ -63,9 +72,7 @@ export function createComposio(config: ComposioConfig): ComposioPort & {
     createPort({ ...shared, ...wireOf(requestClass) }, { resolveAuthConfig, withClass });
   return {
     ...createPort(shared, { resolveAuthConfig, withClass }),
-    preload: async () => {
-      await loadSdk();
-    },
+    preload: () => sdk.preload(),
   };
 }
 

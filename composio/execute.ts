@@ -1,6 +1,6 @@
 /**
  * Runs one tool for one entity through the SDK. Checks first (owner, app, status, arguments), then lets the SDK make its calls:
- * three look-ups answered here from what was checked, and one request that leaves. At most one, whatever the SDK does.
+ * look-ups are answered from what was checked, and one request leaves. At most one, whatever the SDK does.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { classifyAnswer, classifyTransportError } from './classify.ts';
@@ -10,11 +10,11 @@ import type { ExecuteRequest, ExecuteResult } from './port.ts';
 import { scopeOfAnybody } from './sabotage-skip-scope.ts';
 import type { Scope } from './scope.ts';
 import { assertSameScope, verifyScope } from './scope.ts';
+import type { SentCall } from './sdk-port.ts';
 import type { Shared } from './shared.ts';
-import { bridgedToolSet } from './shared.ts';
+import { placeOf } from './shared.ts';
 import type { Transport, WireAnswer, WireRequest } from './transport.ts';
 import { BeforeSendError, pathSegment } from './transport.ts';
-import type { BridgeRoute } from './v3-bridge.ts';
 
 /** Below this an answer is read and written within a few dozen milliseconds. */
 const LARGE_CHARS = 4 * 1024 * 1024;
@@ -31,88 +31,41 @@ export async function execute(
       : verifyScope(entityId, tool, request.account);
   shared.argumentChecker.check(tool, request.arguments);
   const results: ExecuteResult[] = [];
-  const routes = [...lookUps(request, scope), sending(shared.transport, request, scope, results)];
-  const bridge = await bridgedToolSet(shared, scope.entityId, routes);
+  const carry = sending(shared.transport, request, scope, results);
   try {
-    await bridge.run(
-      async (toolset) =>
-        await toolset.executeAction({
-          action: tool.slug,
-          params: request.arguments,
-          entityId: scope.entityId,
-          ...(scope.accountId !== null && { connectedAccountId: scope.accountId }),
-        }),
-    );
+    await shared.sdk.execute(placeOf(shared), { tool, arguments: request.arguments, scope }, carry);
   } catch (error) {
     // With an answer in hand the call has happened, whatever the SDK made of it.
     if (results.length === 0) throw error;
   }
-  // Taken from the wire: the SDK would serialise large results twice, and is given none.
+  // Taken from the wire: what the SDK makes of results costs time and changes them.
   const [result] = results;
-  if (!result)
-    throw new ComposioFailure('composio-core sent nothing', { kind: 'rejected', outcome: 'not_sent' });
+  if (!result) throw new ComposioFailure('the SDK sent nothing', { kind: 'rejected', outcome: 'not_sent' });
   return result;
 }
 
-/** What the SDK asks before an execution. Each answer is of this call's tool and account only. */
-function lookUps({ tool }: ExecuteRequest, scope: Scope): BridgeRoute[] {
-  return [
-    {
-      method: 'get',
-      path: /^\/api\/v2\/actions\/([^/]+)$/,
-      isLookUp: true,
-      answer({ segments }) {
-        assertAbout(segments, tool.slug);
-        return { name: tool.slug, appKey: tool.app, appName: tool.app };
-      },
-    },
-    {
-      method: 'get',
-      path: /^\/api\/v1\/apps\/([^/]+)$/,
-      isLookUp: true,
-      answer({ segments }) {
-        assertAbout(segments, tool.app);
-        return { key: tool.app, no_auth: scope.accountId === null };
-      },
-    },
-    {
-      method: 'get',
-      path: /^\/api\/v1\/connectedAccounts\/([^/]+)$/,
-      isLookUp: true,
-      answer({ segments }) {
-        assertAbout(segments, scope.accountId);
-        return { id: scope.accountId, appName: tool.app, status: 'ACTIVE' };
-      },
-    },
-  ];
-}
-
+/** The one request of the SDK's that leaves, compared with what was verified. */
 function sending(
   transport: Transport,
   request: ExecuteRequest,
   scope: Scope,
   results: ExecuteResult[],
-): BridgeRoute {
+): (sent: SentCall) => Promise<ExecuteResult> {
   let isUsed = false;
-  return {
-    method: 'post',
-    path: /^\/api\/v2\/actions\/([^/]+)\/execute$/,
-    async answer({ segments, body, entityId, headers }) {
-      assertAbout(segments, request.tool.slug);
-      const { connectedAccountId, input } = body as { connectedAccountId?: string; input?: unknown };
-      assertSameScope({ entityId, accountId: connectedAccountId ?? null }, scope);
-      if (isUsed) throw refuse('composio-core tried to execute the same call twice');
-      isUsed = true;
-      const wire = {
-        user_id: entityId,
-        connected_account_id: connectedAccountId,
-        arguments: input,
-        version: request.tool.version ?? undefined,
-      };
-      const result = await send(transport, request, { headers, body: JSON.stringify(wire) });
-      results.push(result);
-      return { successful: result.successful, error: result.error, data: {} };
-    },
+  return async (sent) => {
+    if (sent.slug !== request.tool.slug) throw refuse('the SDK would execute another tool');
+    assertSameScope(sent, scope);
+    if (isUsed) throw refuse('the SDK tried to execute the same call twice');
+    isUsed = true;
+    const wire = {
+      user_id: sent.entityId,
+      connected_account_id: sent.accountId ?? undefined,
+      arguments: sent.arguments,
+      version: request.tool.version ?? undefined,
+    };
+    const result = await send(transport, request, { headers: sent.headers, body: JSON.stringify(wire) });
+    results.push(result);
+    return result;
   };
 }
 
@@ -140,10 +93,6 @@ async function send(
   const result = readExecuteAnswer(answer);
   if (answer.text.length > LARGE_CHARS) await sleep(0);
   return result;
-}
-
-function assertAbout(segments: readonly string[], expected: string | null): void {
-  if (segments[0] !== expected) throw refuse('composio-core asked about something else than this call');
 }
 
 function refuse(message: string): ComposioFailure {

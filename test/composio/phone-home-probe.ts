@@ -1,6 +1,7 @@
 /**
  * A process of its own that uses the port in every way and reports whom it contacted and what it started. Run by
- * phones-home.e2e.test.ts. `control` as second argument adds one foreign contact and one child, to prove that both are seen.
+ * phones-home.e2e.test.ts with an address, an SDK, and `control` to add one foreign contact and one child, which proves that both
+ * are seen.
  */
 import { spawn } from 'node:child_process';
 import { subscribe } from 'node:diagnostics_channel';
@@ -23,8 +24,9 @@ subscribe('child_process', () => {
   children += 1;
 });
 
-const [baseUrl = '', mode = ''] = process.argv.slice(2);
-const port = createComposio({ apiKey: 'the-key', baseUrl, authConfigs: new Map(), sdk: 'composio-core' });
+const [baseUrl = '', name, mode = ''] = process.argv.slice(2);
+const sdk = name === '@composio/core' ? name : 'composio-core';
+const port = createComposio({ apiKey: 'the-key', baseUrl, authConfigs: new Map(), sdk });
 const alice = port.forEntity('alice');
 const outcomes: string[] = [];
 const attempts: (() => Promise<unknown>)[] = [
@@ -50,4 +52,5 @@ if (mode === 'control') {
 }
 // Telemetry would leave in batches of 100 ms.
 await new Promise((resolve) => setTimeout(resolve, 500));
-process.stdout.write(JSON.stringify({ contacts: [...contacts], children, outcomes }));
+const stopHandlers = process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
+process.stdout.write(JSON.stringify({ contacts: [...contacts], children, outcomes, stopHandlers }));

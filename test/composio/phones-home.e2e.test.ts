@@ -4,7 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { SdkName } from '../../composio/sdk-port.ts';
+import { SDK_NAMES } from '../../composio/sdk-port.ts';
 import type { RecordingProxy } from './recording-proxy.ts';
 import { createRecordingProxy } from './recording-proxy.ts';
 import type { ScriptedServer } from './scripted-server.ts';
@@ -42,12 +44,17 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-type Report = { contacts: string[]; children: number; outcomes: string[] };
+beforeEach(() => {
+  proxy.targets.length = 0;
+  server.asked.length = 0;
+});
 
-async function probe(mode: string, environment: Record<string, string> = {}): Promise<Report> {
+type Report = { contacts: string[]; children: number; outcomes: string[]; stopHandlers: number };
+
+async function probe(sdk: SdkName, mode: string, environment: Record<string, string> = {}): Promise<Report> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [join(import.meta.dirname, 'phone-home-probe.ts'), server.url, mode],
+    [join(import.meta.dirname, 'phone-home-probe.ts'), server.url, sdk, mode],
     {
       // No `node` on PATH: the SDK's telemetry would end the process. Everything here asks for what must not happen.
       env: {
@@ -55,6 +62,10 @@ async function probe(mode: string, environment: Record<string, string> = {}): Pr
         HOME: home,
         TELEMETRY_DISABLED: 'false',
         COMPOSIO_LOGGING_LEVEL: 'debug',
+        COMPOSIO_LOG_LEVEL: 'debug',
+        COMPOSIO_LOG: 'debug',
+        COMPOSIO_CUSTOM_HEADERS: 'x-api-key: foreign-key\nx-source: foreign-source',
+        COMPOSIO_TOOLKIT_VERSION_SLACK: 'foreign-version',
         COMPOSIO_BASE_URL: proxy.url,
         COMPOSIO_API_KEY: 'foreign-key',
         ...environment,
@@ -65,30 +76,32 @@ async function probe(mode: string, environment: Record<string, string> = {}): Pr
   return JSON.parse(stdout) as Report;
 }
 
-describe('the port in a process of its own', () => {
+describe.each(SDK_NAMES)('the port by %s in a process of its own', (sdk) => {
   it('contacts the configured address only, starts no child, prints nothing, and uses no foreign key', async () => {
-    const report = await probe('plain');
+    const report = await probe(sdk, 'plain');
     expect(report.outcomes.slice(0, 4)).toEqual(['ok', 'ok', 'ok', 'ok']);
     expect(report.outcomes[4]).toContain('boom');
     expect(report.contacts).toEqual([new URL(server.url).host]);
     expect(report.children).toBe(0);
+    expect(report.stopHandlers).toBe(0);
+    expect(JSON.stringify(server.asked)).not.toContain('foreign');
     expect(proxy.targets).toEqual([]);
     expect(new Set(server.asked.map((a) => a.headers['x-api-key']))).toEqual(new Set(['the-key']));
   });
 
   it('would be caught by this test if it did', async () => {
-    const report = await probe('control');
+    const report = await probe(sdk, 'control');
     expect(report.contacts).toContain('127.0.0.1:9');
     expect(report.children).toBe(1);
   });
 
   it('ignores proxy variables unless Node is told to use them', async () => {
-    await probe('plain', { HTTP_PROXY: proxy.url, http_proxy: proxy.url, ALL_PROXY: proxy.url });
+    await probe(sdk, 'plain', { HTTP_PROXY: proxy.url, http_proxy: proxy.url, ALL_PROXY: proxy.url });
     expect(proxy.targets).toEqual([]);
   });
 
   it('goes through the proxy with everything when Node is told to, and asks it for one host', async () => {
-    const report = await probe('plain', {
+    const report = await probe(sdk, 'plain', {
       HTTP_PROXY: proxy.url,
       HTTPS_PROXY: proxy.url,
       NODE_USE_ENV_PROXY: '1',

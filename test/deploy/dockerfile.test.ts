@@ -46,6 +46,7 @@ describe('Dockerfile', () => {
   it('installs no devDependency, and needs none', () => {
     const { packages } = walkImports(MAIN_FILES);
     expect(packages).toContain('composio-core');
+    expect(packages).toContain('@composio/core');
     expect(packages.filter((name) => !Object.hasOwn(manifest.dependencies, name))).toEqual([]);
     const install = readStage('dependencies').instructions.find(({ name }) => name === 'RUN')?.text ?? '';
     expect(install).toMatch(/npm ci --omit=dev --ignore-scripts/);

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SDK_NAMES } from '../../composio/sdk-port.ts';
 import { type TestBellhop, scripted, startTestBellhop } from '../setup/bellhop.ts';
 
 const USERS = 30;
@@ -104,10 +105,10 @@ async function judge(bellhop: TestBellhop, guests: readonly Guest[]): Promise<Vi
 
 const sabotage = process.env['SABOTAGE'];
 
-describe(`${USERS} users at once through one worker (seed ${SEED})`, () => {
+describe.each(SDK_NAMES)(`${USERS} users at once through one worker with %s (seed ${SEED})`, (sdk) => {
   let bellhop: TestBellhop;
   beforeAll(async () => {
-    bellhop = await startTestBellhop(sabotage === 'skip-scope' ? { sabotage } : {});
+    bellhop = await startTestBellhop(sabotage === 'skip-scope' ? { sdk, sabotage } : { sdk });
   });
   afterAll(() => bellhop.close());
 

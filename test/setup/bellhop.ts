@@ -9,6 +9,7 @@ import type { ActivitySettings } from '../../activities/deps.ts';
 import { createComposioBudget } from '../../api/composio-budget.ts';
 import { createComposio } from '../../composio/create-composio.ts';
 import type { ComposioPort } from '../../composio/port.ts';
+import type { SdkName } from '../../composio/sdk-port.ts';
 import { acceptRun } from '../../db/accept-run.ts';
 import { createDatabase, type Database } from '../../db/pool.ts';
 import { getRun, type Run } from '../../db/runs.ts';
@@ -88,6 +89,8 @@ export async function startTestBellhop(
   options: {
     settings?: Partial<ActivitySettings>;
     sabotage?: 'skip-scope';
+    /** As COMPOSIO_SDK. */
+    sdk?: SdkName;
     namespace?: string;
     noWorker?: boolean;
     /** Activity slots of the worker. */
@@ -125,7 +128,7 @@ export async function startTestBellhop(
     apiKey: 'sandbox-composio-key',
     baseUrl: composioSandbox.url,
     authConfigs: new Map(),
-    sdk: 'composio-core',
+    sdk: options.sdk ?? 'composio-core',
     budget,
     ...sabotage,
   });

@@ -32,11 +32,13 @@ const CALLS = {
   read: { name: 'SLACK_LIST_CHANNELS', arguments: {} },
 };
 
+type DieOptions = { nth?: number; sabotage?: boolean; env?: Readonly<Record<string, string>> };
+
 /** One run of one call, whose worker dies at this point; everything that can be seen of it afterwards. */
 async function dieAt(
   call: keyof typeof CALLS,
   at: Failpoint,
-  { nth = 1, sabotage = false }: { nth?: number; sabotage?: boolean } = {},
+  { nth = 1, sabotage = false, env = {} }: DieOptions = {},
 ) {
   const userId = `user-${randomUUID()}`;
   await bellhop.putUser(userId);
@@ -46,6 +48,7 @@ async function dieAt(
     namespace,
     taskQueue,
     failpoint: { at, nth, action: 'kill' },
+    env,
   });
   processes.push(first);
   const { name } = CALLS[call];
@@ -126,6 +129,16 @@ describe.concurrent('a worker that is killed during a write', () => {
 describe.concurrent('a worker that is killed during a read', () => {
   test.for(READS)('%s', { timeout: 120_000 }, async ([, at, expected]) => {
     expectOutcome(await dieAt('read', at), expected);
+  });
+});
+
+describe.concurrent('a worker with @composio/core that is killed during a write', () => {
+  // The points between which the SDK is at work.
+  const around = WRITES.filter(
+    ([, at]) => at === 'claim:after' || at === 'send:after' || at === 'response:after',
+  );
+  test.for(around)('%s', { timeout: 120_000 }, async ([, at, expected]) => {
+    expectOutcome(await dieAt('write', at, { env: { COMPOSIO_SDK: '@composio/core' } }), expected);
   });
 });
 
