@@ -6,8 +6,10 @@ import { runCallbacks } from './callbacks.ts';
 import { runHistory } from './history.ts';
 import { runNotify } from './notify.ts';
 import { runOverhead } from './overhead.ts';
+import { runParked } from './parked.ts';
 import { runRecovery } from './recovery.ts';
 import { runStart } from './start.ts';
+import { runWorker } from './worker.ts';
 
 const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promise<void>; what: string }>> = {
   audit: {
@@ -38,6 +40,14 @@ const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promi
   callbacks: {
     run: runCallbacks,
     what: 'thousands of OAuth callbacks in one moment, and when their runs go on',
+  },
+  parked: {
+    run: runParked,
+    what: 'thousands of runs that wait for a person: memory and storage of each, and how soon one goes on',
+  },
+  worker: {
+    run: runWorker,
+    what: 'a burst of runs with other numbers of slots, pollers, cached workflows, eager activities',
   },
   start: { run: runStart, what: '`npm start` to ready, cold (no data) and warm' },
 };

@@ -1,0 +1,171 @@
+/**
+ * Runs that wait for a person: how many a worker can have parked, what each costs in its memory, in Temporal and in PostgreSQL, and
+ * how soon one goes on when its person has come. Almost all of them are outside the worker's cache, as they are in the world.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { getFlow } from '../db/flows.ts';
+import { createDatabase, type Database } from '../db/pool.ts';
+import { getRun } from '../db/runs.ts';
+import { asSystem } from '../db/scope.ts';
+import { listWaiting } from '../db/waiters.ts';
+import { createSandboxControl } from '../sandbox/composio/control.ts';
+import { connectionCompletedSignal, flowWorkflowId } from '../workflows/messages.ts';
+import { countRuns, inLanes, parkRuns, untilCount } from './callbacks/park.ts';
+import { machineFacts, percentile, printTable, round } from './figures.ts';
+import { startMeasured } from './measured-child.ts';
+import { openStand, type Stand } from './stand.ts';
+
+const MB = 1024 * 1024;
+/** After the last run is parked: garbage is collected, caches are at rest. */
+const SETTLE_MS = 5_000;
+/** What a resume may take before the bench says that something is wrong. */
+const RESUME_PATIENCE_MS = 60_000;
+/** Of the poll of a run's row: the resolution of the figures. */
+const LOOK_MS = 2;
+
+export async function runParked(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { runs: { type: 'string', default: '2000' }, resumes: { type: 'string', default: '500' } },
+  });
+  const runs = Number(values.runs);
+  const resumes = Math.min(Number(values.resumes), runs);
+  console.log(`${machineFacts()}\n${runs} runs of as many users, each waits for its own connection`);
+  const stand = await openStand();
+  const db = createDatabase({ url: stand.databaseUrl, name: 'bench' });
+  const startWorker = () =>
+    startMeasured(join(import.meta.dirname, '..', 'worker', 'main.ts'), { ...stand.env, LOG_LEVEL: 'info' });
+  try {
+    const worker = startWorker();
+    await worker.firstLine(/the worker polls/);
+    const idle = measure(stand, worker.pid);
+    const userIds = Array.from({ length: runs }, (_, i) => `u${String(i).padStart(6, '0')}`);
+    const started = performance.now();
+    const runIds = await parkRuns({ db, client: stand.client }, userIds);
+    const startedS = (performance.now() - started) / 1_000;
+    await untilCount(() => countRuns(db, ['waiting_for_connection']), runs);
+    const parkedS = (performance.now() - started) / 1_000;
+    console.log(
+      `started in ${round(startedS)} s, all parked after ${round(parkedS)} s (${round(runs / parkedS, 0)} a second)`,
+    );
+    await sleep(SETTLE_MS);
+    const parked = measure(stand, worker.pid);
+    const databaseMb = await databaseSize(db);
+    printMemory(idle, parked, runs, databaseMb);
+
+    const cached = await resumeAll(stand, db, spread(runIds, resumes / 2, 0));
+    await worker.stop();
+    const next = startWorker();
+    await next.firstLine(/the worker polls/);
+    const fresh = await resumeAll(stand, db, spread(runIds, resumes / 2, 1));
+    console.log('\nfrom the word that somebody connected to the run at work, one after the other');
+    printTable([
+      ['', 'resumes', 'p50 ms', 'p99 ms', 'max ms'],
+      ...(
+        [
+          ['by the worker that parked them', cached],
+          ['by a worker that was just started', fresh],
+        ] as const
+      ).map(([what, times]) => [
+        what,
+        String(times.length),
+        round(percentile(times, 0.5), 0),
+        round(percentile(times, 0.99), 0),
+        round(Math.max(...times), 0),
+      ]),
+    ]);
+    await next.stop();
+  } finally {
+    await db.destroy();
+    await stand.close();
+  }
+}
+
+/** So many ids, evenly over all; `offset` keeps two samples apart. */
+function spread(runIds: readonly string[], count: number, offset: number): readonly string[] {
+  const step = Math.max(2, Math.floor(runIds.length / Math.max(1, Math.floor(count))));
+  return runIds.filter((_id, i) => i % step === offset).slice(0, Math.floor(count));
+}
+
+/** One after the other, so that none waits for another. @returns milliseconds. */
+async function resumeAll(stand: Stand, db: Database, runIds: readonly string[]): Promise<number[]> {
+  const sandbox = createSandboxControl(stand.composioUrl);
+  const flows = await inLanes(runIds, async (runId) => {
+    const [waiting] = await asSystem(db, (tx) => listWaiting(tx, runId));
+    const flow = await asSystem(db, (tx) => getFlow(tx, waiting?.flowId ?? ''));
+    if (!flow) throw new Error(`run ${runId} waits for nothing`);
+    return flow;
+  });
+  await sandbox.seedAccounts(flows.map(({ userId, app }) => ({ userId, app })));
+  const times: number[] = [];
+  for (const [i, flow] of flows.entries()) {
+    const from = performance.now();
+    const handle = stand.client.workflow.getHandle(flowWorkflowId(flow.id));
+    await handle.signal(connectionCompletedSignal, { app: flow.app });
+    await untilAtWork(db, runIds[i] ?? '', from);
+    times.push(performance.now() - from);
+  }
+  return times;
+}
+
+async function untilAtWork(db: Database, runId: string, from: number): Promise<void> {
+  for (;;) {
+    const run = await asSystem(db, (tx) => getRun(tx, runId));
+    if (run?.status !== 'waiting_for_connection') return;
+    if (performance.now() - from > RESUME_PATIENCE_MS) throw new Error(`run ${runId} does not go on`);
+    await sleep(LOOK_MS);
+  }
+}
+
+type Memory = {
+  readonly workerMb: number;
+  readonly peakMb: number;
+  readonly serverMb: number;
+  readonly storeMb: number;
+};
+
+function measure(stand: Stand, workerPid: number): Memory {
+  const store = ['', '-wal'].map(
+    (end) => statSync(join(stand.folder, `temporal.db${end}`), { throwIfNoEntry: false })?.size ?? 0,
+  );
+  return {
+    workerMb: memoryOf(workerPid, 'VmRSS'),
+    peakMb: memoryOf(workerPid, 'VmHWM'),
+    serverMb: memoryOf(stand.temporalPid, 'VmRSS'),
+    storeMb: store.reduce((sum, size) => sum + size, 0) / MB,
+  };
+}
+
+/** Megabytes, as the kernel counts them. */
+function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const line = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1] ?? Number.NaN) / 1024;
+}
+
+async function databaseSize(db: Database): Promise<number> {
+  const { rows } = await db.pool.query<{ size: string }>(
+    'select pg_database_size(current_database())::text as size',
+  );
+  return Number(rows[0]?.size ?? Number.NaN) / MB;
+}
+
+function printMemory(idle: Memory, parked: Memory, runs: number, databaseMb: number): void {
+  const row = (what: string, before: number, after: number): string[] => [
+    what,
+    round(before, 0),
+    round(after, 0),
+    round(((after - before) * 1024) / runs),
+  ];
+  printTable([
+    ['MB', 'idle', 'parked', 'kB a run'],
+    row('worker, resident', idle.workerMb, parked.workerMb),
+    row('worker, at most so far', idle.peakMb, parked.peakMb),
+    row('Temporal dev server, resident', idle.serverMb, parked.serverMb),
+    row('Temporal dev server, store', idle.storeMb, parked.storeMb),
+    ['PostgreSQL, whole database', '', round(databaseMb, 0), ''],
+  ]);
+}
