@@ -20,7 +20,7 @@ const npmOf = {
   workflows: ['@temporalio/workflow', '@temporalio/common'],
   activities: ['@temporalio/activity', '@temporalio/client', '@temporalio/common', 'standardwebhooks', 'zod'],
   net: ['undici'],
-  composio: ['composio-core', 'ajv', 'zod'],
+  composio: ['composio-core', '@composio/core', 'ajv', 'zod'],
   model: ['openai', 'zod'],
   mail: ['nodemailer'],
   db: ['kysely', 'pg', '@types/pg'],
@@ -81,10 +81,21 @@ module.exports = {
       to: { dependencyTypes: ['core'] },
     },
     {
+      name: 'examples-as-outsiders',
+      comment:
+        'examples/ are what an integrator could write: of ours only what clients of Temporal may import',
+      severity: 'error',
+      from: { path: '^examples/' },
+      to: {
+        path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|worker|sandbox|bench|chaos|test|scripts|console)/',
+        pathNot: '^workflows/messages\\.ts$',
+      },
+    },
+    {
       name: 'production-no-sandbox',
       severity: 'error',
       from: { path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|worker)/' },
-      to: { path: '^(sandbox|bench|chaos|test|scripts)/' },
+      to: { path: '^(sandbox|bench|chaos|test|scripts|examples)/' },
     },
     {
       name: 'no-unresolvable',

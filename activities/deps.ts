@@ -25,6 +25,8 @@ export type ActivitySettings = {
   readonly hasMail: boolean;
   /** Of the waits between two attempts to deliver a notice: 1, and less in tests, which have no four days. */
   readonly noticeWaitScale: number;
+  /** Tool calls go to a task queue of their own. */
+  readonly separateTools?: boolean;
   /** Test aid: skip the ledger's in-doubt check, so that the tests which hold it can be seen to fail. */
   readonly sabotage: 'skip-scope' | 'skip-ledger' | null;
 };

@@ -13,6 +13,7 @@ import type { RunErrorCode, RunStatus } from '../domain/statuses.ts';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 import type { Tool } from '../domain/tool.ts';
 import type { ConnectionCheck, WaitingApp } from '../workflows/messages.ts';
+import { toolsTaskQueue } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { endRunOnce } from './end-run.ts';
 import { goneFailure } from './failures.ts';
@@ -41,6 +42,8 @@ export type BeginResult = ConnectionCheck & {
   readonly isQueued: boolean;
   readonly connectTimeoutMs: number;
   readonly limits: Run['limits'];
+  /** Where the run's tool calls go; without it: where the run itself is. */
+  readonly toolsTaskQueue?: string;
 };
 
 export function createRunActivities(deps: ActivityDeps) {
@@ -51,7 +54,12 @@ export function createRunActivities(deps: ActivityDeps) {
         const loaded = await forUserOnce(deps.db, key.userId, loadRunForGate(key.runId));
         if (!loaded) throw goneFailure('run');
         const { run, knowledge } = loaded;
-        const view = { connectTimeoutMs: run.connectTimeoutMs, limits: run.limits, isQueued: false };
+        const view = {
+          ...toolsQueueOf(deps),
+          connectTimeoutMs: run.connectTimeoutMs,
+          limits: run.limits,
+          isQueued: false,
+        };
         if (isEndedRunStatus(run.status)) return { status: run.status, waitingFor: [], ...view };
         if (run.cancelRequestedAt !== null) {
           const { status } = await endRunOnce(deps, run, { status: 'cancelled' });
@@ -109,6 +117,12 @@ export function createRunActivities(deps: ActivityDeps) {
       });
     },
   };
+}
+
+/** Read by whoever serves the run's queue: the workflow itself may not know a setting that can change under it. */
+function toolsQueueOf({ settings }: ActivityDeps): Pick<BeginResult, 'toolsTaskQueue'> {
+  const { taskQueue } = Context.current().info;
+  return settings.separateTools === true ? { toolsTaskQueue: toolsTaskQueue(taskQueue) } : {};
 }
 
 async function beginAtOnce(

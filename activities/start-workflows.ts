@@ -13,6 +13,7 @@ import {
   WORKFLOW_TASK_TIMEOUT,
   connectionCompletedSignal,
   flowWorkflowId,
+  mainTaskQueue,
   noticeWorkflowId,
 } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -32,7 +33,7 @@ export async function startFlowWorkflow(
   const { client, info } = Context.current();
   await client.workflow.signalWithStart(CONNECT_ACCOUNT, {
     workflowId: flowWorkflowId(flow.id),
-    taskQueue: info.taskQueue,
+    taskQueue: mainTaskQueue(info.taskQueue),
     args: [input],
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     signal: connectionCompletedSignal,
@@ -72,7 +73,7 @@ export async function startDelivery({
   try {
     await client.workflow.start(DELIVER_NOTICE, {
       workflowId: noticeWorkflowId(noticeId, channel),
-      taskQueue: info.taskQueue,
+      taskQueue: mainTaskQueue(info.taskQueue),
       args: [input],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       staticSummary: `${channel === 'mail' ? 'mail' : 'notice'} to ${userId}`.slice(0, SUMMARY_LENGTH),

@@ -20,6 +20,7 @@ import {
   type AgentRunInput,
   WORKFLOW_TASK_TIMEOUT,
   runWorkflowId,
+  mainTaskQueue,
 } from '../workflows/messages.ts';
 import { callNext } from './call-next.ts';
 import { cleanAccounts } from './clean-accounts.ts';
@@ -116,7 +117,7 @@ async function startUnstarted(deps: ActivityDeps): Promise<number> {
     try {
       await client.workflow.start(AGENT_RUN, {
         workflowId: runWorkflowId(id),
-        taskQueue: info.taskQueue,
+        taskQueue: mainTaskQueue(info.taskQueue),
         args: [input],
         workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         workflowIdReusePolicy: 'REJECT_DUPLICATE',

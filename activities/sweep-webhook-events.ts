@@ -5,6 +5,7 @@ import { hasWebhookEvents, pruneWebhookEvents } from '../db/webhook-events.ts';
 import {
   SETTLE_WEBHOOK_EVENTS,
   WORKFLOW_TASK_TIMEOUT,
+  mainTaskQueue,
   webhookEventArrivedSignal,
   webhookEventsWorkflowId,
 } from '../workflows/messages.ts';
@@ -24,8 +25,8 @@ export async function sweepWebhookEvents(deps: ActivityDeps): Promise<number> {
   if (!isWaiting) return 0;
   const { client, info } = Context.current();
   await client.workflow.signalWithStart(SETTLE_WEBHOOK_EVENTS, {
-    workflowId: webhookEventsWorkflowId(info.taskQueue),
-    taskQueue: info.taskQueue,
+    workflowId: webhookEventsWorkflowId(mainTaskQueue(info.taskQueue)),
+    taskQueue: mainTaskQueue(info.taskQueue),
     args: [],
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     signal: webhookEventArrivedSignal,

@@ -17,6 +17,8 @@ export type ApiDeps = {
   readonly publicUrl: string;
   readonly connect: Config['connect'];
   readonly taskQueue: string;
+  /** Where audits go; without it: the same. */
+  readonly auditTaskQueue?: string;
   readonly db: Database;
   readonly composio: ComposioPort;
   readonly temporal: Client;

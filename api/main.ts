@@ -1,9 +1,11 @@
 /** The API process: config → logger → database → Composio → Temporal → app → listen; stops in the reverse order. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { createComposio } from '../composio/create-composio.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { loadTemporalConfig } from '../config/temporal.ts';
 import { createDatabase } from '../db/pool.ts';
+import { auditTaskQueue } from '../workflows/messages.ts';
 import { createApp } from './app.ts';
 import { createAuthenticate } from './auth.ts';
 import { createCallbackDesk } from './connect/callback-desk.ts';
@@ -49,7 +51,8 @@ async function main(): Promise<void> {
   const bootstrapKey = config.bellhopKey || null;
   if (bootstrapKey === null) await requireAdminKey(db, logger);
   const authenticate = createAuthenticate({ bootstrapKey, findKey: createStoredKeys(db) });
-  const { taskQueue } = config.temporal;
+  const { taskQueue, separateQueues } = config.temporal;
+  const audits = separateQueues.includes('audit') ? { auditTaskQueue: auditTaskQueue(taskQueue) } : {};
   const limits = createCallerLimits(db, { requestsPerMinute: http.requestsPerMinute, logger });
   const callbackDesk = createCallbackDesk({ db, composio, logger });
   const secrets = config.composio.webhookSecrets;
@@ -67,14 +70,18 @@ async function main(): Promise<void> {
     authenticate,
     limits,
   };
-  const server = await startServer(createApp({ publicUrl, connect, taskQueue, ...tools }), http.port);
+  const server = await startServer(
+    createApp({ publicUrl, connect, taskQueue, ...audits, ...tools }),
+    http.port,
+  );
   const metricsServer = http.metricsPort === null ? null : await serveMetrics(metrics, http.metricsPort);
   const metricsPort = metricsServer?.port;
   logger.info({ port: server.port, metricsPort, publicUrl }, 'the API listens');
 
-  closeWithGrace({ delay: CLOSE_DELAY_MS, logger }, async ({ signal, err }) => {
+  closeWithGrace({ delay: http.shutdownDelayMs + CLOSE_DELAY_MS, logger }, async ({ signal, err }) => {
     logger.info({ signal, err }, 'the API stops');
     readiness.close();
+    await sleep(http.shutdownDelayMs);
     await observers.close();
     await server.close();
     await callbackDesk.close();

@@ -1,7 +1,7 @@
 /** The environment as one frozen object. Called only by main files; nothing else in the project reads the environment. */
 import type { ToolEffect } from '../domain/tool.ts';
 import { ConfigError } from './config-error.ts';
-import type { Environment, ProcessName } from './schema.ts';
+import type { Environment, ProcessName, WorkerQueue } from './schema.ts';
 import { environmentSchema, REQUIRED } from './schema.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -14,14 +14,24 @@ export type Config = {
     readonly metricsPort: number | null;
     /** Of one API key; 0: no limit. */
     readonly requestsPerMinute: number;
+    /** Between being told to stop and no longer accepting. */
+    readonly shutdownDelayMs: number;
   };
   readonly worker: {
     readonly metricsPort: number | null;
     readonly workflowBundlePath: string | null;
     readonly toolTimeoutMs: number;
     readonly userRuns: number;
+    /** What this worker serves. */
+    readonly queues: readonly WorkerQueue[];
+    /** Which version of which worker deployment this worker is; null: it is not versioned. */
+    readonly deployment: { readonly name: string; readonly buildId: string } | null;
   };
-  readonly temporal: { readonly taskQueue: string };
+  readonly temporal: {
+    readonly taskQueue: string;
+    /** Kinds of work that have a queue of their own. */
+    readonly separateQueues: readonly WorkerQueue[];
+  };
   readonly database: {
     readonly url: string;
     /** For a connection that must stay the same one. */
@@ -100,6 +110,11 @@ function findContradictions(env: Environment): string[] {
   }
   if (env.SMTP_URL && !env.MAIL_FROM)
     problems.push('MAIL_FROM is not set; mail through SMTP_URL is sent from it');
+  if ((env.TEMPORAL_DEPLOYMENT_NAME === undefined) !== (env.TEMPORAL_WORKER_BUILD_ID === undefined)) {
+    const missing =
+      env.TEMPORAL_WORKER_BUILD_ID === undefined ? 'TEMPORAL_WORKER_BUILD_ID' : 'TEMPORAL_DEPLOYMENT_NAME';
+    problems.push(`${missing} is not set; a versioned worker has a deployment name and a build id`);
+  }
   if (env.SABOTAGE && env.NODE_ENV === 'production') {
     problems.push('SABOTAGE is set; it switches a safety off and is refused with NODE_ENV=production');
   }
@@ -113,14 +128,17 @@ function toConfig(env: Environment): Config {
       publicUrl: env.PUBLIC_URL ?? `http://localhost:${env.PORT}`,
       metricsPort: env.METRICS_PORT ?? null,
       requestsPerMinute: env.API_REQUESTS_PER_MINUTE,
+      shutdownDelayMs: env.API_SHUTDOWN_DELAY ?? 0,
     },
     worker: {
       metricsPort: env.WORKER_METRICS_PORT ?? null,
       workflowBundlePath: env.BELLHOP_WORKFLOW_BUNDLE ?? null,
       toolTimeoutMs: env.TOOL_TIMEOUT,
       userRuns: env.USER_RUNS,
+      deployment: toDeployment(env),
+      queues: env.WORKER_QUEUES ?? ['main', 'notices', ...(env.TEMPORAL_SEPARATE_QUEUES ?? [])],
     },
-    temporal: { taskQueue: env.TEMPORAL_TASK_QUEUE },
+    temporal: { taskQueue: env.TEMPORAL_TASK_QUEUE, separateQueues: env.TEMPORAL_SEPARATE_QUEUES ?? [] },
     database: {
       url: env.DATABASE_URL ?? '',
       directUrl: env.DATABASE_DIRECT_URL ?? env.DATABASE_URL ?? '',
@@ -155,6 +173,11 @@ function toConfig(env: Environment): Config {
     },
     sabotage: env.SABOTAGE ?? null,
   };
+}
+
+function toDeployment(env: Environment): Config['worker']['deployment'] {
+  const { TEMPORAL_DEPLOYMENT_NAME: name, TEMPORAL_WORKER_BUILD_ID: buildId } = env;
+  return name !== undefined && buildId !== undefined ? { name, buildId } : null;
 }
 
 function toNotices(env: Environment): Config['notices'] {

@@ -7,19 +7,39 @@ import * as value from './values.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
+export const SEPARATE_QUEUES = ['tools', 'audit'] as const;
+export const WORKER_QUEUES = ['main', 'notices', ...SEPARATE_QUEUES] as const;
+export type WorkerQueue = (typeof WORKER_QUEUES)[number];
+
 export const variables = {
   PORT: value.port().default(8080),
   PUBLIC_URL: value.origin().optional(),
   METRICS_PORT: value.port().optional(),
   WORKER_METRICS_PORT: value.port().optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  // Load balancers learn from /readyz every few seconds; a new request that meets a closed port meanwhile is an error at a caller's.
+  API_SHUTDOWN_DELAY: value.duration().optional(),
 
   DATABASE_URL: value.url('postgres:', 'postgresql:').optional(),
   // A transaction pooler behind DATABASE_URL forgets who listens; this goes around it.
   DATABASE_DIRECT_URL: value.url('postgres:', 'postgresql:').optional(),
 
-  TEMPORAL_TASK_QUEUE: z.string().max(200).default('bellhop'),
+  TEMPORAL_TASK_QUEUE: z
+    .string()
+    .max(200)
+    .regex(
+      /^(?!.*-(tools|audit|notices)$)/,
+      'must be a name that does not end in -tools, -audit or -notices: those are queues beside it',
+    )
+    .default('bellhop'),
+  // Costs eager dispatch (docs/tuning.md), so it is off until one kind of work must not wait behind another.
+  TEMPORAL_SEPARATE_QUEUES: value.listOf(SEPARATE_QUEUES).optional(),
+  // What this worker serves. Default: the queues of runs and notices, and those that are separate.
+  WORKER_QUEUES: value.listOf(WORKER_QUEUES).optional(),
   BELLHOP_WORKFLOW_BUNDLE: z.string().optional(),
+  // Both, or neither: the worker is then a version of a worker deployment. The names are those that Temporal's Worker Controller sets.
+  TEMPORAL_DEPLOYMENT_NAME: value.deploymentName().optional(),
+  TEMPORAL_WORKER_BUILD_ID: value.buildId().optional(),
 
   COMPOSIO_API_KEY: value.apiKey().optional(),
   COMPOSIO_BASE_URL: value.baseUrl().default('https://backend.composio.dev'),
@@ -30,7 +50,8 @@ export const variables = {
   COMPOSIO_AUTH_CONFIGS: value.authConfigs().optional(),
   // Tags say which tools only read; this says it for tools whose tags are wrong or missing.
   TOOL_EFFECTS: value.toolEffects().optional(),
-  COMPOSIO_SDK: z.enum(['composio-core']).default('composio-core'),
+  // Which SDK acts, behind the same port: docs/composio-sdks.md says when to choose which.
+  COMPOSIO_SDK: z.enum(['composio-core', '@composio/core']).default('composio-core'),
 
   OPENAI_API_KEY: value.apiKey().optional(),
   OPENAI_BASE_URL: value.baseUrl().default('https://api.openai.com/v1'),

@@ -3,6 +3,19 @@ import { z } from 'zod';
 import { parseDuration } from '../domain/duration.ts';
 import type { ToolEffect } from '../domain/tool.ts';
 
+/** Comma separated, each of these at most once. */
+export const listOf = <T extends string>(known: readonly T[]) =>
+  z.string().transform((text, context) => {
+    const parts = text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+    const isKnown = (part: string): part is T => (known as readonly string[]).includes(part);
+    if (parts.length > 0 && parts.every(isKnown) && new Set(parts).size === parts.length) return parts;
+    context.addIssue({ code: 'custom', message: `must be a list of ${known.join(', ')}, each at most once` });
+    return z.NEVER;
+  });
+
 /** 0 lets the system choose, which tests use. */
 export const port = () =>
   z
@@ -130,6 +143,12 @@ export const mailbox = () =>
       /^([^<>@\p{Cc}]*<[^\s<>@,]+@[A-Za-z0-9.-]+>|[^\s<>@,]+@[A-Za-z0-9.-]+)$/u,
       'must be one mail address, with or without a name: Bellhop <no-reply@example.com>',
     );
+
+/** The server joins name and build id with a dot, so a name holds none. */
+export const deploymentName = () =>
+  z.string().regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be letters, digits, - and _, at most 200');
+export const buildId = () =>
+  z.string().regex(/^[A-Za-z0-9._-]{1,200}$/, 'must be letters, digits, dots, - and _, at most 200');
 
 /** A key that fits an HTTP header. */
 export const apiKey = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');

@@ -1,6 +1,7 @@
 /**
  * The worker: workflows and activities on one task queue, because eager activity dispatch works only within one queue, and
- * the attempts to deliver notices on another. Starts polling at `run()`, not before.
+ * the attempts to deliver notices on another; tool calls and audits on further ones where that was asked for. Starts polling at
+ * `run()`, not before.
  */
 import {
   type NativeConnection,
@@ -10,7 +11,7 @@ import {
 } from '@temporalio/worker';
 import { type ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
-import { noticesTaskQueue } from '../workflows/messages.ts';
+import { auditTaskQueue, noticesTaskQueue, toolsTaskQueue } from '../workflows/messages.ts';
 
 export type WorkerDeps = ActivityDeps & {
   readonly connection: NativeConnection;
@@ -19,7 +20,13 @@ export type WorkerDeps = ActivityDeps & {
   readonly workflowBundle: WorkflowBundleOption;
   /** Activities at once. */
   readonly maxActivities?: number;
+  /** Which of the queues beside `taskQueue`, and whether that itself, are served. Default: that and the notices'. */
+  readonly queues?: readonly WorkerQueue[];
+  /** Null: not versioned. */
+  readonly deployment?: WorkerDeployment | null;
 };
+export type WorkerQueue = 'main' | 'notices' | 'tools' | 'audit';
+export type WorkerDeployment = { readonly name: string; readonly buildId: string };
 
 /**
  * Of cached workflows. History is small (ids only), so a workflow that was evicted is back within milliseconds; the SDK's
@@ -59,8 +66,10 @@ const DELIVERY_POLLERS = 2;
 export type RunningWorker = Pick<Worker, 'run' | 'shutdown' | 'getState'>;
 
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
-  const main = await Worker.create(workerOptions(deps));
-  return together(main, await Worker.create(deliveryOptions(deps)));
+  const workers: Worker[] = [];
+  for (const queue of deps.queues ?? (['main', 'notices'] as const))
+    workers.push(await Worker.create(OPTIONS[queue](deps)));
+  return together(workers);
 }
 
 /** Apart from `createWorker`, so that a bench can compare with other options and a test can put faults between. */
@@ -76,6 +85,20 @@ export function workerOptions(deps: WorkerDeps): WorkerOptions {
   };
 }
 
+/** Audits, workflows and all; there is one at a time. */
+function auditOptions(deps: WorkerDeps): WorkerOptions {
+  return { ...workerOptions(deps), taskQueue: auditTaskQueue(deps.taskQueue), maxCachedWorkflows: 2 };
+}
+
+/** Activities only: calls of tools, as many at once as beside everything else. */
+function toolsOptions(deps: WorkerDeps): WorkerOptions {
+  return {
+    ...sharedOptions(deps),
+    taskQueue: toolsTaskQueue(deps.taskQueue),
+    maxConcurrentActivityTaskExecutions: deps.maxActivities ?? MAX_ACTIVITIES,
+  };
+}
+
 /** Activities only. */
 function deliveryOptions(deps: WorkerDeps): WorkerOptions {
   return {
@@ -87,8 +110,9 @@ function deliveryOptions(deps: WorkerDeps): WorkerOptions {
 }
 
 function sharedOptions(deps: WorkerDeps) {
-  const { connection, namespace, settings } = deps;
+  const { connection, namespace, settings, deployment } = deps;
   return {
+    ...(deployment ? versioned(deployment) : {}),
     connection,
     namespace,
     activities: createActivities(deps),
@@ -98,9 +122,29 @@ function sharedOptions(deps: WorkerDeps) {
   } as const;
 }
 
-/** Two workers that live and end as one. */
-function together(...workers: readonly [Worker, Worker]): RunningWorker {
-  const [main] = workers;
+/**
+ * A run may wait for days, so it must not stay on the version that began it: AUTO_UPGRADE gives it to whatever version is current
+ * when it goes on. Changes of workflow code are `patched` for that reason, versioned or not.
+ */
+function versioned({ name, buildId }: WorkerDeployment): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName: name, buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'AUTO_UPGRADE',
+    },
+  };
+}
+
+const OPTIONS: Readonly<Record<WorkerQueue, (deps: WorkerDeps) => WorkerOptions>> = {
+  main: workerOptions,
+  notices: deliveryOptions,
+  tools: toolsOptions,
+  audit: auditOptions,
+};
+
+/** Workers that live and end as one. */
+function together(workers: readonly Worker[]): RunningWorker {
   const shutdown = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
@@ -112,6 +156,6 @@ function together(...workers: readonly [Worker, Worker]): RunningWorker {
       if (failed) throw failed.reason;
     },
     shutdown,
-    getState: () => workers.find((worker) => worker.getState() !== 'RUNNING')?.getState() ?? main.getState(),
+    getState: () => workers.find((worker) => worker.getState() !== 'RUNNING')?.getState() ?? 'RUNNING',
   };
 }

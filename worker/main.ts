@@ -15,7 +15,9 @@ import { installRuntime } from './runtime.ts';
 import { ensureSchedules } from './schedules.ts';
 import { findMissingAttributes } from './search-attributes.ts';
 import { activitySettings } from './settings.ts';
+import { sayVersion } from './say-version.ts';
 import { superviseWorker } from './supervise.ts';
+import { auditTaskQueue } from '../workflows/messages.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
 try {
@@ -46,7 +48,7 @@ try {
     loadWorkflowBundle(config.worker.workflowBundlePath),
     composio.preload(),
   ]);
-  const command = await findMissingAttributes(temporal.client);
+  const command = await findMissingAttributes(temporal.client, temporalConfig.connectionOptions.address);
   if (command !== null)
     logger.warn({ command }, 'the namespace lacks search attributes; runs go without them');
   const { taskQueue } = config.temporal;
@@ -62,9 +64,17 @@ try {
     namespace,
     taskQueue,
     workflowBundle,
+    deployment: config.worker.deployment,
+    queues: config.worker.queues,
   };
   const worker = await createWorker(deps);
-  await ensureSchedules(temporal.client, { taskQueue, auditCron: config.audit.cron });
+  sayVersion(config.worker.deployment, namespace, logger);
+  const isAuditSeparate = config.temporal.separateQueues.includes('audit');
+  await ensureSchedules(temporal.client, {
+    taskQueue,
+    auditTaskQueue: isAuditSeparate ? auditTaskQueue(taskQueue) : taskQueue,
+    auditCron: config.audit.cron,
+  });
   const port = config.worker.metricsPort;
   const health = port === null ? null : await serveHealth(port, () => worker.getState() === 'RUNNING');
   await superviseWorker({ worker, logger, graceMs: settings.toolTimeoutMs }, [

@@ -1,4 +1,4 @@
-/** The two Schedules, made at worker start. What an operator paused or edited in the Temporal UI stays, but for a changed AUDIT_CRON. */
+/** The two Schedules, made at worker start. What an operator paused or edited in the Temporal UI stays, but for a changed AUDIT_CRON or queue. */
 import {
   type Client,
   ScheduleAlreadyRunning,
@@ -23,9 +23,13 @@ const CRON_MEMO = 'auditCron';
 
 export async function ensureSchedules(
   client: Client,
-  { taskQueue, auditCron }: { taskQueue: string; auditCron: string },
+  {
+    taskQueue,
+    auditCron,
+    auditTaskQueue = taskQueue,
+  }: { taskQueue: string; auditCron: string; auditTaskQueue?: string },
 ): Promise<void> {
-  await ensureAudit(client, taskQueue, auditCron);
+  await ensureAudit(client, auditTaskQueue, auditCron);
   await createOnce(client, {
     scheduleId: SWEEP_SCHEDULE_ID,
     spec: { intervals: [{ every: '1 minute' }] },
@@ -46,8 +50,8 @@ async function ensureAudit(client: Client, taskQueue: string, auditCron: string)
   if (await createOnce(client, wanted)) return;
   const handle = client.schedule.getHandle(AUDIT_SCHEDULE_ID);
   try {
-    const { memo, state } = await handle.describe();
-    if (memo?.[CRON_MEMO] === auditCron) return;
+    const { memo, state, action } = await handle.describe();
+    if (memo?.[CRON_MEMO] === auditCron && action.taskQueue === taskQueue) return;
     // A Schedule's memo cannot be changed, and without it the next start could not tell our edit from an operator's.
     await handle.delete();
     const { paused, note } = state;

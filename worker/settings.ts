@@ -15,6 +15,7 @@ export function activitySettings(config: Config): ActivitySettings {
     webhook: config.notices.webhook,
     hasMail: config.notices.mail !== null,
     noticeWaitScale: 1,
+    separateTools: config.temporal.separateQueues.includes('tools'),
     sabotage: config.sabotage ?? null,
   };
 }

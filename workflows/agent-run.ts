@@ -110,9 +110,10 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     }
   };
 
-  const callTool = (call: RunnableCall): Promise<ToolOutcome> => {
+  const callTool = (call: RunnableCall, { toolsTaskQueue: taskQueue }: Begun): Promise<ToolOutcome> => {
     const summary = `turn ${progress.turn}: ${call.tool}`;
-    return tools.executeTool.executeWithOptions({ summary }, [{ ...key, callId: call.id }]);
+    const options = taskQueue === undefined ? { summary } : { summary, taskQueue };
+    return tools.executeTool.executeWithOptions(options, [{ ...key, callId: call.id }]);
   };
 
   /** From its first outcome on, to its last: waits for whom the call needs, and calls again. */
@@ -146,13 +147,13 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
           return outcome;
       }
       seen = waits.seen();
-      outcome = await callTool(call);
+      outcome = await callTool(call, begun);
     }
   };
 
   const executeCall = async (call: RunnableCall, begun: Begun): Promise<SettledCall> => {
     const seen = waits.seen();
-    return await settleCall(call, begun, { seen, outcome: await callTool(call) });
+    return await settleCall(call, begun, { seen, outcome: await callTool(call, begun) });
   };
 
   /** Not ended by a cancellation: the row must have its end. The first end wins, so the row's status is the result. */
@@ -190,7 +191,7 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
         if (only && step.calls.length === 1) {
           // The usual turn has one call that needs nobody. Each promise costs its stack trace in here, so it makes the fewest.
           const seen = waits.seen();
-          const outcome = await callTool(only);
+          const outcome = await callTool(only, begun);
           outcomes = [isSettled(outcome) ? outcome : await settleCall(only, begun, { seen, outcome })];
         } else {
           outcomes = await atMost(PARALLEL_CALLS, step.calls, (call) => executeCall(call, begun));

@@ -46,6 +46,12 @@ export const noticeWorkflowId = (noticeId: string, channel: NoticeChannel = 'web
 /** Attempts to deliver have a queue of their own: a receiver that hangs must not take the places of runs. */
 export const noticesTaskQueue = (taskQueue: string): string => `${taskQueue}-notices`;
 
+/** Tool calls and audits have one only where TEMPORAL_SEPARATE_QUEUES says so; then other workers may serve them. */
+export const toolsTaskQueue = (taskQueue: string): string => `${taskQueue}-tools`;
+export const auditTaskQueue = (taskQueue: string): string => `${taskQueue}-audit`;
+/** The queue of runs and flows, told from any of the above: whatever an activity starts belongs there. */
+export const mainTaskQueue = (taskQueue: string): string => taskQueue.replace(/-(tools|audit|notices)$/, '');
+
 /** One at a time for all that share a task queue. */
 export const webhookEventsWorkflowId = (taskQueue: string): string => `webhook-events-${taskQueue}`;
 

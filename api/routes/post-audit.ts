@@ -24,7 +24,7 @@ export const postAuditRoute = defineRoute({
   bodyOptional: true,
   responses: { 202: { description: 'The audit runs.', body: auditSchema } },
   problems: ['audit_running'],
-  handler: async ({ db, temporal, taskQueue }, { body, log }) => {
+  handler: async ({ db, temporal, taskQueue, auditTaskQueue = taskQueue }, { body, log }) => {
     const id = newId();
     const opened = await asSystem(db, (tx) =>
       openAudit(tx, { id, mode: body.mode, workflowId: auditWorkflowId(id) }),
@@ -32,7 +32,7 @@ export const postAuditRoute = defineRoute({
     if (opened.kind === 'running')
       throw new ApiProblem('audit_running', { members: { id: opened.audit.id } });
     try {
-      await startAudit(temporal, taskQueue, opened.audit);
+      await startAudit(temporal, auditTaskQueue, opened.audit);
     } catch (error) {
       if (isRefused(error)) {
         await asSystem(db, (tx) => withdrawAudit(tx, id));

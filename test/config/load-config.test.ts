@@ -22,8 +22,10 @@ describe('loadConfig', () => {
       publicUrl: 'http://localhost:8080',
       metricsPort: null,
       requestsPerMinute: 20_000,
+      shutdownDelayMs: 0,
     });
-    expect(config.temporal.taskQueue).toBe('bellhop');
+    expect(config.temporal).toEqual({ taskQueue: 'bellhop', separateQueues: [] });
+    expect(config.worker).toMatchObject({ queues: ['main', 'notices'], deployment: null });
     expect(config.composio.requestsPerMinute).toBe(2000);
     expect(config.composio.sdk).toBe('composio-core');
     expect(config.composio.authConfigs.size).toBe(0);
@@ -47,6 +49,29 @@ describe('loadConfig', () => {
     ]);
     for (const wrong of ['SLACK_FIND', 'SLACK_FIND=maybe', 'A=read,A=write']) {
       expect(() => loadConfig({ ...API, TOOL_EFFECTS: wrong }, 'api')).toThrow(/TOOL_EFFECTS must be like/);
+    }
+  });
+
+  it('has a worker serve the queues that are separate too, unless it is told what to serve', () => {
+    const separate = { ...API, TEMPORAL_SEPARATE_QUEUES: 'tools, audit' };
+    expect(loadConfig(separate, 'api').worker.queues).toEqual(['main', 'notices', 'tools', 'audit']);
+    expect(loadConfig({ ...separate, WORKER_QUEUES: 'tools' }, 'api').worker.queues).toEqual(['tools']);
+  });
+
+  it('wants a deployment name and a build id together', () => {
+    const name = { TEMPORAL_DEPLOYMENT_NAME: 'bellhop' };
+    const buildId = { TEMPORAL_WORKER_BUILD_ID: '1.2.3-a1b2c3' };
+    expect(loadConfig({ ...API, ...name, ...buildId }, 'api').worker.deployment).toEqual({
+      name: 'bellhop',
+      buildId: '1.2.3-a1b2c3',
+    });
+    for (const [half, missing] of [
+      [name, /^TEMPORAL_WORKER_BUILD_ID is not set/],
+      [buildId, /^TEMPORAL_DEPLOYMENT_NAME is not set/],
+    ] as const) {
+      const problems = problemsOf(() => loadConfig({ ...API, ...half }, 'api'));
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).toMatch(missing);
     }
   });
 
@@ -136,7 +161,12 @@ describe('loadConfig', () => {
     ['API_REQUESTS_PER_MINUTE', '-1'],
     ['COMPOSIO_AUTH_CONFIGS', 'slack'],
     ['COMPOSIO_AUTH_CONFIGS', 'slack=a,slack=b'],
-    ['COMPOSIO_SDK', '@composio/core'],
+    ['COMPOSIO_SDK', 'composio'],
+    ['TEMPORAL_TASK_QUEUE', 'bellhop-tools'],
+    ['TEMPORAL_SEPARATE_QUEUES', 'runs'],
+    ['WORKER_QUEUES', 'main,main'],
+    ['TEMPORAL_DEPLOYMENT_NAME', 'v1.2'],
+    ['TEMPORAL_WORKER_BUILD_ID', 'a b'],
     ['CONNECT_TIMEOUT', '7 days'],
     ['CONNECT_POLL_INTERVAL', '0s'],
     ['BELLHOP_RETURN_URLS', '/done'],

@@ -45,3 +45,13 @@ test('a changed AUDIT_CRON is taken over, and the pause stays', async () => {
   expect(await hours()).not.toEqual(before);
   expect((await audit().describe()).state.paused).toBe(true);
 });
+
+test('a changed queue is taken over, there and back, and the pause stays', async () => {
+  const separate = { taskQueue: 'q', auditTaskQueue: 'q-audit', auditCron: '0 5 * * *' };
+  await ensureSchedules(client, separate);
+  expect((await audit().describe()).action).toMatchObject({ taskQueue: 'q-audit' });
+  await ensureSchedules(client, { taskQueue: 'q', auditCron: '0 5 * * *' });
+  const { action, state } = await audit().describe();
+  expect(action).toMatchObject({ taskQueue: 'q' });
+  expect(state.paused).toBe(true);
+});
