@@ -11,6 +11,7 @@ import { createModel } from '../model/openai.ts';
 import { connectTemporal } from './connect.ts';
 import { createWorker } from './create-worker.ts';
 import { serveHealth } from './health.ts';
+import { boundHeapGrowth } from './memory.ts';
 import { installRuntime } from './runtime.ts';
 import { ensureSchedules } from './schedules.ts';
 import { findMissingAttributes } from './search-attributes.ts';
@@ -20,6 +21,7 @@ import { superviseWorker } from './supervise.ts';
 import { auditTaskQueue } from '../workflows/messages.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
+boundHeapGrowth();
 try {
   const config = loadConfig(process.env, 'worker');
   const logger = createLogger({ level: config.log.level, name: 'worker' });
