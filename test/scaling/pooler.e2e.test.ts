@@ -18,7 +18,9 @@ const POOL_SIZE = 4;
 const USERS = 20;
 const program = findPgBouncer();
 
-describe.skipIf(program === null)('behind PgBouncer in transaction mode', () => {
+const missing = program === null ? ' (skipped: this machine has none; apt-get install pgbouncer)' : '';
+
+describe.skipIf(program === null)(`behind PgBouncer in transaction mode${missing}`, () => {
   let bellhop: TestBellhop;
   let namespace: string;
   let bouncer: PgBouncer;
@@ -113,8 +115,3 @@ describe.skipIf(program === null)('behind PgBouncer in transaction mode', () => 
     }
   }, 120_000);
 });
-
-test.skipIf(program !== null)(
-  'skipped: no PgBouncer on this machine (apt-get install pgbouncer)',
-  ({ skip }) => skip(),
-);
