@@ -15,7 +15,10 @@ COPY domain ./domain
 COPY workflows ./workflows
 COPY worker ./worker
 COPY scripts ./scripts
+COPY tsconfig.json ./
+COPY console ./console
 RUN npm run build
+RUN npm run build:console
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app

@@ -1,8 +1,10 @@
 /** The Express application. Holds no resource of its own: what it uses comes in, and whoever made that closes it. */
 import express from 'express';
 import type { ApiDeps } from './deps.ts';
+import { mountConsole } from './console/mount-console.ts';
 import { mountDocuments } from './documents.ts';
 import { requireOneHost } from './host-header.ts';
+import { mountPortal } from './portal/mount-portal.ts';
 import { mountRoutes } from './mount-routes.ts';
 import { createOpenApiDocument } from './openapi.ts';
 import { createRequestLog } from './request-log.ts';
@@ -21,7 +23,13 @@ export function createApp(deps: ApiDeps): express.Express {
   // Queries are parsed strictly, once, in query-string.ts.
   app.set('query parser', false);
   app.use(createRequestLog(deps.logger), ...createSecurityHeaders(deps), requireOneHost);
-  mountDocuments(app, createOpenApiDocument(ROUTES, { url: deps.publicUrl, version: API_VERSION }));
+  mountDocuments(
+    app,
+    createOpenApiDocument(ROUTES, { url: deps.publicUrl, version: API_VERSION }),
+    deps.brand,
+  );
+  mountPortal(app, deps);
+  mountConsole(app, deps);
   mountRoutes(app, ROUTES, deps);
   return app;
 }

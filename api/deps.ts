@@ -5,16 +5,21 @@ import type { ComposioPort } from '../composio/port.ts';
 import type { Config } from '../config/load-config.ts';
 import type { Database } from '../db/pool.ts';
 import type { CallerLimits } from './admit.ts';
+import type { Brand } from './brand.ts';
 import type { Authenticate } from './auth.ts';
+import type { ConsoleSessions } from './console/console-sessions.ts';
+import type { ConsoleSettings } from './console/console-settings.ts';
 import type { CallbackDesk } from './connect/callback-desk.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { EventStreams } from './event-streams.ts';
+import type { PortalSessions } from './portal/portal-sessions.ts';
 import type { Readiness } from './readiness.ts';
 import type { RunWatch } from './run-watch.ts';
 import type { WebhooksIn } from './webhooks-in.ts';
 
 export type ApiDeps = {
   readonly publicUrl: string;
+  readonly brand: Brand;
   readonly connect: Config['connect'];
   readonly taskQueue: string;
   /** Where audits go; without it: the same. */
@@ -25,6 +30,9 @@ export type ApiDeps = {
   readonly runWatch: RunWatch;
   readonly eventStreams: EventStreams;
   readonly authenticate: Authenticate;
+  readonly console: ConsoleSettings;
+  readonly consoleSessions: ConsoleSessions;
+  readonly portalSessions: PortalSessions;
   readonly limits: CallerLimits;
   readonly callbackDesk: CallbackDesk;
   readonly webhooksIn: WebhooksIn;

@@ -44,12 +44,12 @@ export function serializeError(error: unknown): Record<string, unknown> {
   };
 }
 
-/** A URL that may be written down: the token of a connect link and the query of browser routes are secrets. */
+/** A URL that may be written down: the tokens of connect and portal links and the query of browser routes are secrets. */
 export function redactUrl(url: string): string {
   const path = url.split('?', 1)[0] ?? '';
   const query = url.slice(path.length);
   // Case and encoding do not matter here: what does not look like a route of the API loses its query.
-  const safePath = path.replace(/^(\/+connect\/+)[^/]+/i, '$1[redacted]');
+  const safePath = path.replace(/^(\/+(?:connect|portal\/+open)\/+)[^/]+/i, '$1[redacted]');
   if (query === '' || path.startsWith('/v1/')) return safePath + query;
   return `${safePath}?[redacted]`;
 }

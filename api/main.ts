@@ -8,6 +8,9 @@ import { createDatabase } from '../db/pool.ts';
 import { auditTaskQueue } from '../workflows/messages.ts';
 import { createApp } from './app.ts';
 import { createAuthenticate } from './auth.ts';
+import { loadBrand } from './brand.ts';
+import { CONSOLE_FOLDER } from './console/console-files.ts';
+import { createConsoleSessions } from './console/console-sessions.ts';
 import { createCallbackDesk } from './connect/callback-desk.ts';
 import { createCallerLimits } from './caller-limits.ts';
 import { createComposioBudget } from './composio-budget.ts';
@@ -15,6 +18,7 @@ import { createLogger } from './logger.ts';
 import { createHttpMetrics } from './metrics.ts';
 import { observeComposio } from './observed-composio.ts';
 import { createProbes } from './probes.ts';
+import { createPortalSessions } from './portal/portal-sessions.ts';
 import { createReadiness } from './readiness.ts';
 import { createRunObservers } from './run-observers.ts';
 import { requireAdminKey } from './require-admin-key.ts';
@@ -42,7 +46,8 @@ async function main(): Promise<void> {
   });
   // Whatever the API asks, a person waits for it.
   const composio = observeComposio(createComposio({ ...config.composio, budget }).withClass('flows'));
-  const temporalClient = createTemporalClient(loadTemporalConfig(process.env));
+  const temporalConfig = loadTemporalConfig(process.env);
+  const temporalClient = createTemporalClient(temporalConfig);
   const temporal = temporalClient.client;
   const readiness = createReadiness(createProbes({ db, temporal, composio }));
   const metrics = createHttpMetrics();
@@ -53,6 +58,16 @@ async function main(): Promise<void> {
   const authenticate = createAuthenticate({ bootstrapKey, findKey: createStoredKeys(db) });
   const { taskQueue, separateQueues } = config.temporal;
   const audits = separateQueues.includes('audit') ? { auditTaskQueue: auditTaskQueue(taskQueue) } : {};
+  const brand = loadBrand(config.brand);
+  const sessions = { secret: config.sessionSecret, publicUrl };
+  const portalSessions = createPortalSessions(sessions);
+  const consoleSessions = createConsoleSessions(sessions);
+  const { uiUrl } = config.temporal;
+  const consoleSettings = {
+    folder: CONSOLE_FOLDER,
+    tryIt: config.console.tryIt,
+    temporalUi: uiUrl === null ? null : { url: uiUrl, namespace: temporalConfig.namespace },
+  };
   const limits = createCallerLimits(db, { requestsPerMinute: http.requestsPerMinute, logger });
   const callbackDesk = createCallbackDesk({ db, composio, logger });
   const secrets = config.composio.webhookSecrets;
@@ -68,10 +83,13 @@ async function main(): Promise<void> {
     metrics,
     logger,
     authenticate,
+    portalSessions,
+    consoleSessions,
+    console: consoleSettings,
     limits,
   };
   const server = await startServer(
-    createApp({ publicUrl, connect, taskQueue, ...audits, ...tools }),
+    createApp({ publicUrl, brand, connect, taskQueue, ...audits, ...tools }),
     http.port,
   );
   const metricsServer = http.metricsPort === null ? null : await serveMetrics(metrics, http.metricsPort);

@@ -32,7 +32,7 @@ export function mountRoutes(app: Express, routes: readonly Route[], deps: ApiDep
   app.use(() => {
     throw new ApiProblem('not_found');
   });
-  app.use(createErrorHandler(routes));
+  app.use(createErrorHandler(routes, deps));
 }
 
 function groupByPath(routes: readonly Route[]): Map<string, Route[]> {
@@ -70,7 +70,7 @@ type AnyRequest = RouteRequest<unknown, unknown, unknown, unknown, null>;
 
 async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Response): Promise<AnyRequest> {
   const caller = {
-    authorization: req.headersDistinct['authorization'],
+    authorization: authorizationOf(deps, req),
     address: req.socket.remoteAddress ?? '',
   };
   const principal = route.scope === null ? null : await admit(deps, caller);
@@ -96,6 +96,14 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
   };
 }
 
+/** A key of its own goes before a session, which only requests of the console's script have. */
+function authorizationOf({ consoleSessions }: ApiDeps, req: Request): readonly string[] | undefined {
+  const given = req.headersDistinct['authorization'];
+  if (given !== undefined) return given;
+  const session = consoleSessions.authorizationOf(req.headers);
+  return session === null ? undefined : [session];
+}
+
 async function readBody(route: Route, req: Request): Promise<unknown> {
   const value = await readJsonBody(req);
   if (route.body)
@@ -119,7 +127,7 @@ function send(res: Response, answer: AnyAnswer): void {
   }
 }
 
-function createErrorHandler(routes: readonly Route[]): ErrorRequestHandler {
+function createErrorHandler(routes: readonly Route[], { brand }: ApiDeps): ErrorRequestHandler {
   const browserPaths = routes
     .filter((route) => route.forBrowsers)
     .map((route) => `/${route.path.split('/')[1] ?? ''}/`);
@@ -135,7 +143,7 @@ function createErrorHandler(routes: readonly Route[]): ErrorRequestHandler {
       const kind = pageOfStatus(status);
       send(res, {
         status: kind === 'invalid' ? 400 : status,
-        page: problemPage(kind),
+        page: problemPage(kind, brand),
         headers: problem.headers,
       });
     } else {

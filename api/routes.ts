@@ -26,6 +26,7 @@ import { oauthCallbackRoute } from './routes/oauth-callback.ts';
 import { postApiKeyRoute } from './routes/post-api-key.ts';
 import { postAuditRoute } from './routes/post-audit.ts';
 import { postConnectionRoute } from './routes/post-connection.ts';
+import { postPortalLinkRoute } from './routes/post-portal-link.ts';
 import { postRunRoute } from './routes/post-run.ts';
 import { putUserRoute } from './routes/put-user.ts';
 import { resolveToolCallRoute } from './routes/resolve-tool-call.ts';
@@ -35,6 +36,7 @@ export const ROUTES: readonly Route[] = [
   putUserRoute,
   getUserRoute,
   listUsersRoute,
+  postPortalLinkRoute,
   listConnectionsRoute,
   postConnectionRoute,
   getFlowRoute,

@@ -10,6 +10,7 @@ export function createSecurityHeaders({ publicUrl }: { publicUrl: string }): Req
         directives: {
           defaultSrc: ["'none'"],
           styleSrc: ["'self'"],
+          imgSrc: ["'self'"],
           baseUri: ["'none'"],
           formAction: ["'none'"],
           frameAncestors: ["'none'"],

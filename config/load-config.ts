@@ -31,7 +31,18 @@ export type Config = {
     readonly taskQueue: string;
     /** Kinds of work that have a queue of their own. */
     readonly separateQueues: readonly WorkerQueue[];
+    /** Temporal's own web UI, where people reach it. */
+    readonly uiUrl: string | null;
   };
+  readonly brand: {
+    readonly name: string;
+    readonly logoPath: string | null;
+    /** `#rrggbb`. */
+    readonly color: string | null;
+  };
+  /** Of links and sessions of the pages for people; the same on every API process. */
+  readonly sessionSecret: string;
+  readonly console: { readonly tryIt: boolean };
   readonly database: {
     readonly url: string;
     /** For a connection that must stay the same one. */
@@ -138,7 +149,18 @@ function toConfig(env: Environment): Config {
       deployment: toDeployment(env),
       queues: env.WORKER_QUEUES ?? ['main', 'notices', ...(env.TEMPORAL_SEPARATE_QUEUES ?? [])],
     },
-    temporal: { taskQueue: env.TEMPORAL_TASK_QUEUE, separateQueues: env.TEMPORAL_SEPARATE_QUEUES ?? [] },
+    temporal: {
+      taskQueue: env.TEMPORAL_TASK_QUEUE,
+      separateQueues: env.TEMPORAL_SEPARATE_QUEUES ?? [],
+      uiUrl: env.TEMPORAL_UI_URL ?? null,
+    },
+    brand: {
+      name: env.BELLHOP_BRAND_NAME,
+      logoPath: env.BELLHOP_BRAND_LOGO ?? null,
+      color: env.BELLHOP_BRAND_COLOR ?? null,
+    },
+    sessionSecret: env.BELLHOP_SESSION_SECRET ?? env.COMPOSIO_API_KEY ?? '',
+    console: { tryIt: env.CONSOLE_TRY_IT },
     database: {
       url: env.DATABASE_URL ?? '',
       directUrl: env.DATABASE_DIRECT_URL ?? env.DATABASE_URL ?? '',

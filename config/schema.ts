@@ -24,6 +24,8 @@ export const variables = {
   // A transaction pooler behind DATABASE_URL forgets who listens; this goes around it.
   DATABASE_DIRECT_URL: value.url('postgres:', 'postgresql:').optional(),
 
+  // Where people reach Temporal's web UI: the console links each run to its workflow there.
+  TEMPORAL_UI_URL: value.baseUrl().optional(),
   TEMPORAL_TASK_QUEUE: z
     .string()
     .max(200)
@@ -59,6 +61,8 @@ export const variables = {
 
   // Unset once a stored key with scope admin exists: the bootstrap key is then switched off.
   BELLHOP_API_KEY: value.apiKey().optional(),
+  // Seals links and sessions of the pages for people. Without it: what the API has to have anyway, the key of Composio.
+  BELLHOP_SESSION_SECRET: value.sessionSecret().optional(),
   // Of one API key, all replicas together, and so many at once. More than a busy backend makes; a loop that forgot to wait is slowed.
   API_REQUESTS_PER_MINUTE: value.wholeNumber().default(20_000),
 
@@ -66,6 +70,11 @@ export const variables = {
   BELLHOP_WEBHOOK_SECRET: value.webhookSecret().optional(),
   SMTP_URL: value.url('smtp:', 'smtps:').optional(),
   MAIL_FROM: value.mailbox().optional(),
+
+  // Whose pages these are to the people who connect accounts.
+  BELLHOP_BRAND_NAME: z.string().max(60).default('Bellhop'),
+  BELLHOP_BRAND_LOGO: z.string().optional(),
+  BELLHOP_BRAND_COLOR: value.color().optional(),
 
   BELLHOP_VERIFIER_URL: value.url('http:', 'https:').optional(),
   BELLHOP_RETURN_URLS: value.urlList().optional(),
@@ -82,6 +91,9 @@ export const variables = {
 
   // Four times a day: a whole audit costs users/100 Composio requests, and the webhook is the fast path.
   AUDIT_CRON: value.cron().default('0 */6 * * *'),
+
+  // The console's form that starts runs for any user: for trying it, which is why only `npm start` switches it on.
+  CONSOLE_TRY_IT: value.flag().default(false),
 
   BELLHOP_DATA_DIR: z.string().default('.bellhop'),
   COMPOSIO_SANDBOX_PORT: value.port().optional(),

@@ -37,6 +37,16 @@ export const wholeNumber = () =>
     .regex(/^(0|[1-9]\d{0,8})$/, 'must be 0 or a positive whole number')
     .transform(Number);
 
+/** `true` or `false`. */
+export const flag = () =>
+  z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+
+/** `#rrggbb`. */
+export const color = () => z.string().regex(/^#[0-9a-fA-F]{6}$/, 'must be a colour such as #0b5d4e');
+
+/** What keys are derived from, so not a word that somebody could guess. */
+export const sessionSecret = () => z.string().min(32, 'must be at least 32 characters, made at random');
+
 /** Milliseconds of `500ms`, `15s`, `30m`, `24h`, `7d`. */
 export const duration = () =>
   z.string().transform((text, context) => {

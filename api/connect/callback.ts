@@ -31,7 +31,7 @@ export type CallbackRequest = {
 };
 
 export type CallbackOutcome =
-  | { readonly kind: 'finished' | 'refused'; readonly flow: Flow }
+  | { readonly kind: 'finished' | 'already' | 'refused'; readonly flow: Flow }
   | {
       readonly kind: 'finishing';
       readonly attemptId: string;
@@ -61,7 +61,7 @@ export async function handleCallback(deps: ApiDeps, request: CallbackRequest): P
   // Its own first request is still under way.
   if (request.isAgain && turnstile.holds(attempt.id))
     return { kind: 'early', flow, ahead: turnstile.waiting };
-  const passed = await turnstile.pass(attempt.id, () => act(deps, found, verdict, request.log));
+  const passed = await turnstile.pass(attempt.id, () => act(deps, found, verdict, request));
   if (passed.kind === 'done') return passed.value;
   return verdict === 'other_browser' ? INVALID : { kind: 'early', flow, ahead: passed.ahead };
 }
@@ -83,12 +83,12 @@ async function act(
   deps: ApiDeps,
   found: Found,
   verdict: Exclude<Verdict, 'invalid'>,
-  log: Logger,
+  { isAgain, log }: { isAgain: boolean; log: Logger },
 ): Promise<CallbackOutcome> {
   const { attempt, flow } = found;
   switch (verdict) {
     case 'resume':
-      return await resume(deps, found, log);
+      return await resume(deps, found, { isAgain, log });
     case 'late':
       return await settleLate(deps, found);
     case 'other_browser': {
@@ -118,9 +118,13 @@ async function useState(deps: ApiDeps, found: Found, log: Logger): Promise<Callb
 }
 
 /** The "finishing" page has reloaded. The cookie alone speaks for the browser now; the state was used before. */
-async function resume(deps: ApiDeps, found: Found, log: Logger): Promise<CallbackOutcome> {
+async function resume(
+  deps: ApiDeps,
+  found: Found,
+  { isAgain, log }: { isAgain: boolean; log: Logger },
+): Promise<CallbackOutcome> {
   const { attempt, flow } = found;
-  if (attempt.status === 'accepted') return { kind: 'finished', flow };
+  if (attempt.status === 'accepted') return { kind: isAgain ? 'finished' : 'already', flow };
   if (attempt.status === 'failed' && attempt.reason === 'denied') return { kind: 'refused', flow };
   const isSettling = attempt.status === 'verified' || attempt.status === 'awaiting_confirm';
   if (!isSettling || attempt.expiresAt.getTime() <= Date.now()) return INVALID;

@@ -1,8 +1,11 @@
 /** The page behind connectUrl: which app, for whom, why, and one thing to do. It mints nothing and shows no prompt. */
+import type { Brand } from '../brand.ts';
 import { html } from './html.ts';
 import { layout } from './layout.ts';
+import { CONNECT } from './texts.ts';
 
 export function connectPage(view: {
+  brand: Brand;
   appName: string;
   /** The user's display name, or their id. */
   forWhom: string;
@@ -12,34 +15,25 @@ export function connectPage(view: {
   isReconnect: boolean;
   goPath: string;
 }): string {
-  const { appName, waitingRuns } = view;
-  const verb = view.isReconnect ? 'Reconnect' : 'Connect';
+  const { appName, forWhom } = view;
+  const title = CONNECT.title(appName, view.isReconnect);
+  const { facts } = CONNECT;
   return layout({
-    title: `${verb} ${appName}`,
-    body: html`<h1>${verb} ${appName}</h1>
-      <p>
-        The assistant that works for <strong>${view.forWhom}</strong> asks you to connect a ${appName}
-        account, so that it can act with it.
-      </p>
+    title,
+    brand: view.brand,
+    body: html`<h1>${title}</h1>
+      <p>${CONNECT.lead(appName, forWhom)}</p>
       <dl>
-        <dt>App</dt>
+        <dt>${facts.app}</dt>
         <dd>${appName}</dd>
-        <dt>For</dt>
-        <dd>${view.forWhom}</dd>
-        <dt>Asked by</dt>
+        <dt>${facts.forWhom}</dt>
+        <dd>${forWhom}</dd>
+        <dt>${facts.askedBy}</dt>
         <dd>${view.askedBy}</dd>
-        <dt>Why</dt>
-        <dd>${why(waitingRuns)}</dd>
+        <dt>${facts.why}</dt>
+        <dd>${CONNECT.why(view.waitingRuns)}</dd>
       </dl>
-      <a class="action" href="${view.goPath}" rel="nofollow">Continue to ${appName}</a>
-      <p class="soft">
-        Go on only if you are ${view.forWhom} and expected this. Whoever goes on connects their own ${appName}
-        account for ${view.forWhom}.
-      </p>`,
+      <a class="action" href="${view.goPath}" rel="nofollow">${CONNECT.go(appName)}</a>
+      <p class="soft">${CONNECT.warning(appName, forWhom)}</p>`,
   });
-}
-
-function why(runs: readonly string[]): string {
-  if (runs.length === 0) return 'To be ready for later tasks';
-  return runs.length === 1 ? 'A task waits for it' : `${runs.length} tasks wait for it`;
 }

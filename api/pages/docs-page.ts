@@ -21,6 +21,7 @@ export function docsPage(document: OpenApiDocument): string {
   return layout({
     title: `${document.info.title} API`,
     wide: true,
+    brand: null,
     body: html`<header>
         <h1>${document.info.title} API</h1>
         ${text(document.info.description)}

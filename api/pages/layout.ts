@@ -1,14 +1,23 @@
-/** The frame of every page: no script, one style sheet of our own, readable on a phone, in light and dark. */
+/**
+ * The frame of every page: no script that it would need, one style sheet of our own, readable on a phone, in light and
+ * dark. Whose page it is stands above it.
+ */
+import type { Brand } from '../brand.ts';
 import type { Html } from './html.ts';
 import { html } from './html.ts';
 
 export const STYLE_PATH = '/assets/bellhop.css';
+export const LOGO_PATH = '/assets/logo';
 
 export function layout(page: {
   title: string;
   body: Html;
   refresh?: { seconds: number; path: string };
   wide?: boolean;
+  /** Null: a page for developers, which is nobody's brand. */
+  brand: Brand | null;
+  /** Same-origin, and the page works without it. */
+  script?: string;
 }): string {
   const refresh = page.refresh
     ? html`<meta http-equiv="refresh" content="${page.refresh.seconds}; url=${page.refresh.path}" />`
@@ -23,9 +32,18 @@ export function layout(page: {
         ${refresh}
         <title>${page.title}</title>
         <link rel="stylesheet" href="${STYLE_PATH}" />
+        ${page.script === undefined ? null : html`<script type="module" src="${page.script}"></script>`}
       </head>
       <body>
+        ${page.brand ? masthead(page.brand) : null}
         <main class="${page.wide ? 'wide' : 'card'}">${page.body}</main>
       </body>
     </html> `.text;
+}
+
+/** The name stands beside a logo too: not every logo says it. */
+function masthead({ name, logo }: Brand): Html {
+  return html`<header class="brand">
+    ${logo ? html`<img src="${LOGO_PATH}" alt="" height="28" />` : null}<span>${name}</span>
+  </header>`;
 }

@@ -1,34 +1,57 @@
 /** What the browser sees after the provider: finished, not yet, or refused. */
+import type { Brand } from '../brand.ts';
 import { html } from './html.ts';
 import { layout } from './layout.ts';
+import { OUTCOMES, PORTAL } from './texts.ts';
 
 // Composio shows a new account within seconds; a reload as often does no harm.
 const RELOAD_SECONDS = 2;
 
-export function finishedPage({ appName }: { appName: string }): string {
+type Page = { readonly brand: Brand; readonly appName: string };
+
+/** @param backToPortal the browser came from the user's settings page. */
+export function finishedPage({ brand, appName, backToPortal }: Page & { backToPortal: boolean }): string {
+  const { title, next } = OUTCOMES.finished;
   return layout({
-    title: `${appName} is connected`,
-    body: html`<h1>${appName} is connected</h1>
-      <p>What was waiting for it goes on by itself. You can close this page.</p>`,
+    brand,
+    title: title(appName),
+    body: html`<h1>${title(appName)}</h1>
+      <p>${next}</p>
+      ${backToPortal ? html`<a class="action" href="/portal">${PORTAL.back}</a>` : null}`,
   });
 }
 
-export function finishingPage(page: { appName: string; path: string; seconds?: number }): string {
-  const { appName, path, seconds = RELOAD_SECONDS } = page;
+/** Only for the browser that connected it, which has the cookie of it: a reload leads here. */
+export function alreadyConnectedPage({ brand, appName }: Page): string {
+  const { title, next } = OUTCOMES.already;
   return layout({
-    title: `Finishing with ${appName}`,
+    brand,
+    title: title(appName),
+    body: html`<h1>${title(appName)}</h1>
+      <p>${next}</p>`,
+  });
+}
+
+export function finishingPage(page: Page & { path: string; seconds?: number }): string {
+  const { brand, appName, path, seconds = RELOAD_SECONDS } = page;
+  const texts = OUTCOMES.finishing;
+  return layout({
+    brand,
+    title: texts.title(appName),
     refresh: { seconds, path },
-    body: html`<h1>Finishing</h1>
-      <p role="status">Your ${appName} account is being set up. This page looks again by itself.</p>
-      <p class="soft">If nothing happens, <a href="${path}">look again</a>.</p>`,
+    body: html`<h1>${texts.heading}</h1>
+      <p role="status">${texts.status(appName)}</p>
+      <p class="soft">${texts.fallback} <a href="${path}">${texts.again}</a>.</p>`,
   });
 }
 
-export function refusedPage({ appName, connectPath }: { appName: string; connectPath: string }): string {
+export function refusedPage({ brand, appName, connectPath }: Page & { connectPath: string }): string {
+  const texts = OUTCOMES.denied;
   return layout({
-    title: `${appName} was not connected`,
-    body: html`<h1>${appName} was not connected</h1>
-      <p>You or ${appName} said no, so nothing was connected.</p>
-      <a class="action" href="${connectPath}">Try again</a>`,
+    brand,
+    title: texts.title(appName),
+    body: html`<h1>${texts.title(appName)}</h1>
+      <p>${texts.status(appName)}</p>
+      <a class="action" href="${connectPath}">${texts.again}</a>`,
   });
 }

@@ -23,13 +23,14 @@ export const connectPageRoute = defineRoute({
     200: { description: 'A page that says which app is asked for, by whom and why.', page: true },
     400: { description: 'The link does not work; the same page for unknown, used and expired.', page: true },
   },
-  handler: async ({ db, publicUrl }, { params }) => {
+  handler: async ({ db, publicUrl, brand }, { params }) => {
     const flow = await findOpenFlow(db, params.token);
     const { user, runs } = await forUser(db, flow.userId, async (tx) => ({
       user: await getUser(tx, flow.userId),
       runs: await listWaitingRuns(tx, flow.id),
     }));
     const page = connectPage({
+      brand,
       appName: flow.appName,
       forWhom: user?.displayName ?? flow.userId,
       askedBy: new URL(publicUrl).host,

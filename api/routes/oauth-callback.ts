@@ -4,7 +4,7 @@ import { handleCallback } from '../connect/callback.ts';
 import type { CallbackOutcome } from '../connect/callback.ts';
 import { defineRoute } from '../define-route.ts';
 import type { ApiDeps } from '../deps.ts';
-import { finishedPage, finishingPage, refusedPage } from '../pages/outcome-pages.ts';
+import { alreadyConnectedPage, finishedPage, finishingPage, refusedPage } from '../pages/outcome-pages.ts';
 import { ApiProblem } from '../problem-codes.ts';
 import { MOST_THAT_EXISTS, id } from '../schemas/common.ts';
 
@@ -53,7 +53,9 @@ export const oauthCallbackRoute = defineRoute({
       isAgain: hints.again !== undefined,
       log,
     });
-    return outcome.kind === 'early' ? comeAgain(attemptId, hints, outcome) : toAnswer(deps, outcome);
+    return outcome.kind === 'early'
+      ? comeAgain(deps, attemptId, hints, outcome)
+      : toAnswer(deps, outcome, cookie);
   },
 });
 
@@ -64,6 +66,7 @@ const LATEST_S = 30;
 
 /** To the browser that holds the attempt's cookie, which has all of this in its address. It comes again with what it brought. */
 function comeAgain(
+  { brand }: ApiDeps,
   attemptId: string,
   hints: Hints,
   { flow, ahead }: { flow: { appName: string }; ahead: number },
@@ -74,7 +77,7 @@ function comeAgain(
     LATEST_S,
     SOONEST_S + Math.ceil((ahead / WORKED_PER_SECOND) * (1 + Math.random() / 4)),
   );
-  return { status: 200, page: finishingPage({ appName: flow.appName, path, seconds }) };
+  return { status: 200, page: finishingPage({ brand, appName: flow.appName, path, seconds }) };
 }
 
 function pickHints(hints: Hints): Record<string, string> {
@@ -93,7 +96,9 @@ function isRefusal(hints: Hints): boolean {
 function toAnswer(
   deps: ApiDeps,
   outcome: Exclude<CallbackOutcome, { kind: 'early' }>,
+  cookie: string,
 ): { status: 200; page: string } | { status: 302; headers: { location: string } } {
+  const { brand } = deps;
   switch (outcome.kind) {
     case 'invalid':
       throw new ApiProblem('not_found');
@@ -102,18 +107,25 @@ function toAnswer(
     case 'refused':
       return {
         status: 200,
-        page: refusedPage({ appName: outcome.flow.appName, connectPath: `/connect/${outcome.flow.token}` }),
+        page: refusedPage({
+          brand,
+          appName: outcome.flow.appName,
+          connectPath: `/connect/${outcome.flow.token}`,
+        }),
       };
+    case 'already':
+      return { status: 200, page: alreadyConnectedPage({ brand, appName: outcome.flow.appName }) };
     case 'finishing': {
       const path = `/oauth/callback/${outcome.attemptId}`;
-      return { status: 200, page: finishingPage({ appName: outcome.flow.appName, path }) };
+      return { status: 200, page: finishingPage({ brand, appName: outcome.flow.appName, path }) };
     }
     case 'finished': {
-      const { returnUrl, appName } = outcome.flow;
+      const { returnUrl, appName, userId } = outcome.flow;
+      const backToPortal = deps.portalSessions.find(cookie)?.userId === userId;
       // Looked at again: the list may have changed since the flow was opened.
       return returnUrl !== null && deps.connect.returnUrls.includes(returnUrl)
         ? { status: 302, headers: { location: returnUrl } }
-        : { status: 200, page: finishedPage({ appName }) };
+        : { status: 200, page: finishedPage({ brand, appName, backToPortal }) };
     }
   }
 }

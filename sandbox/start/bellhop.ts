@@ -113,6 +113,9 @@ async function assemble(
     ...composio.env,
     ...model.env,
     BELLHOP_API_KEY: access.apiKey,
+    BELLHOP_SESSION_SECRET: access.sessionSecret,
+    // Nobody else's users are in the sandbox.
+    ...(plan.Composio && !options.env['CONSOLE_TRY_IT'] ? { CONSOLE_TRY_IT: 'true' } : {}),
     PORT: String(ports.api),
     METRICS_PORT: String(ports.metrics),
     WORKER_METRICS_PORT: String(ports.workerMetrics),

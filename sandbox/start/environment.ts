@@ -63,6 +63,8 @@ export function sandboxEnvironment(env: Env): NodeJS.ProcessEnv {
 
 export type Access = {
   readonly apiKey: string;
+  /** The person's, else one that is made once and kept: sandboxes have keys that everybody knows. */
+  readonly sessionSecret: string;
   readonly authorizationFile: string;
   readonly forget: () => void;
 };
@@ -73,6 +75,7 @@ export type Access = {
  */
 export function prepareAccess(env: Env, dir: DataDir, databaseUrl: string): Access {
   const apiKey = env['BELLHOP_API_KEY'] || readOrMakeSecret(join(dir.path, 'api-key'));
+  const sessionSecret = env['BELLHOP_SESSION_SECRET'] || readOrMakeSecret(join(dir.path, 'session-secret'));
   const authorizationFile = join(dir.path, 'authorization');
   const databaseFile = join(dir.path, 'database-url');
   writeFileSync(authorizationFile, `Authorization: Bearer ${apiKey}\n`, { mode: 0o600 });
@@ -80,5 +83,5 @@ export function prepareAccess(env: Env, dir: DataDir, databaseUrl: string): Acce
   const forget = () => {
     for (const file of [authorizationFile, databaseFile]) rmSync(file, { force: true });
   };
-  return { apiKey, authorizationFile, forget };
+  return { apiKey, sessionSecret, authorizationFile, forget };
 }

@@ -34,6 +34,7 @@ export function describeStart({ bellhop, earlierRuns, seconds }: Report): string
     `Bellhop is ready after ${seconds.toFixed(1)} s.`,
     '',
     row('API', apiUrl),
+    row('Console', `${apiUrl}/console  (sign in with the key in ${bellhop.dataDir}/api-key)`),
     row('API docs', `${apiUrl}/docs`),
     ...(temporalUiUrl === null ? [] : [row('Temporal UI', temporalUiUrl)]),
     ...parts.map(describePart),

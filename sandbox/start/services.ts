@@ -85,7 +85,10 @@ export async function provideTemporal(context: StartContext): Promise<Service> {
   watchServer('Temporal', server, fail);
   return {
     address: `${server.address}, namespace ${server.namespace}`,
-    env: temporalEnvironment(server.address, server.namespace, dir),
+    env: {
+      ...temporalEnvironment(server.address, server.namespace, dir),
+      TEMPORAL_UI_URL: server.uiUrl ?? '',
+    },
     url: server.uiUrl,
   };
 }

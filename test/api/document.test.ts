@@ -19,6 +19,7 @@ const CONTRACT = [
   'GET /v1/users',
   'GET /v1/users/{userId}/connections',
   'POST /v1/users/{userId}/connections',
+  'POST /v1/users/{userId}/portal-links',
   'DELETE /v1/users/{userId}/connections/{accountId}',
   'GET /v1/connections/{flowId}',
   'POST /v1/connections/{flowId}/confirm',

@@ -7,6 +7,7 @@ import { Writable } from 'node:stream';
 import type { ActivitySettings } from '../../../activities/deps.ts';
 import { createApp } from '../../../api/app.ts';
 import { createAuthenticate } from '../../../api/auth.ts';
+import { PLAIN_BRAND } from '../../../api/brand.ts';
 import { createCallerLimits } from '../../../api/caller-limits.ts';
 import { createCallbackDesk } from '../../../api/connect/callback-desk.ts';
 import type { ApiDeps } from '../../../api/deps.ts';
@@ -14,6 +15,9 @@ import { createLogger } from '../../../api/logger.ts';
 import { createHttpMetrics } from '../../../api/metrics.ts';
 import { observeComposio } from '../../../api/observed-composio.ts';
 import { createProbes } from '../../../api/probes.ts';
+import { createPortalSessions } from '../../../api/portal/portal-sessions.ts';
+import { CONSOLE_FOLDER } from '../../../api/console/console-files.ts';
+import { createConsoleSessions } from '../../../api/console/console-sessions.ts';
 import { createReadiness } from '../../../api/readiness.ts';
 import {
   createRunObservers,
@@ -122,6 +126,10 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     callbackDesk,
     webhooksIn,
     publicUrl,
+    brand: PLAIN_BRAND,
+    portalSessions: createPortalSessions({ secret: KEY, publicUrl }),
+    consoleSessions: createConsoleSessions({ secret: KEY, publicUrl }),
+    console: { folder: CONSOLE_FOLDER, tryIt: false, temporalUi: null },
     connect: { ...CONNECT, ...options.connect },
     taskQueue: bellhop.taskQueue,
     db: bellhop.db,

@@ -84,6 +84,9 @@ test('makes a key once, takes the one that is named, and leaves files for a shel
   expect(() => statSync(join(root, 'database-url'))).toThrow('ENOENT');
 
   expect(prepareAccess({}, dir, '').apiKey).toBe(made.apiKey);
+  expect(made.sessionSecret.length).toBeGreaterThanOrEqual(32);
+  expect(made.sessionSecret).not.toBe(made.apiKey);
+  expect(prepareAccess({}, dir, '').sessionSecret).toBe(made.sessionSecret);
   expect(prepareAccess({ BELLHOP_API_KEY: 'named' }, dir, '').apiKey).toBe('named');
   expect(readFileSync(join(root, 'api-key'), 'utf8')).not.toContain('named');
 });

@@ -27,6 +27,9 @@ const run = {
 test('says of each part where it is and whether it is embedded or real', () => {
   const text = describeStart({ bellhop, earlierRuns: [], seconds: 3.21 });
   expect(text).toMatch(/Bellhop is ready after 3\.2 s/);
+  expect(text).toMatch(
+    /Console +http:\/\/localhost:8080\/console +\(sign in with the key in \/data of o'neil\/api-key\)/,
+  );
   expect(text).toMatch(/API docs +http:\/\/localhost:8080\/docs/);
   expect(text).toMatch(/PostgreSQL +127\.0\.0\.1:5000\/bellhop +embedded \(DATABASE_URL is not set\)/);
   expect(text).toMatch(/Temporal +shop\.example:7233, namespace default +real/);

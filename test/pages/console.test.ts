@@ -1,0 +1,218 @@
+/** The console in a real browser: the demo's story, what a person decides, long runs, empty and full lists. */
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { appendEvents } from '../../db/events.ts';
+import { asSystem } from '../../db/scope.ts';
+import { KEY } from '../api/setup/api.ts';
+import { scripted } from '../setup/bellhop.ts';
+import { expectAccessible, tabTo } from './setup/browser.ts';
+import { type ConsoleStage, isNow, startConsole, TEMPORAL_UI } from './setup/console.ts';
+
+let stage: ConsoleStage;
+beforeAll(async () => {
+  stage = await startConsole();
+});
+afterAll(() => stage.close());
+afterEach(() => expect(stage.browser.complaints).toEqual([]));
+
+const heading = (page: Page, name: string) => page.getByRole('heading', { name, exact: true });
+const WRITE = { name: 'SLACK_SEND_MESSAGE', arguments: { channel: 'general', markdown_text: 'once' } };
+const TOOLS = ['SLACK_SEND_MESSAGE'];
+
+describe('a newcomer', () => {
+  it('signs in by keyboard, is told what each empty list is for, and of a wrong key what to do', async () => {
+    const { page, context } = await stage.browser.person();
+    await page.goto(`${stage.api.url}/console/deliveries`);
+    await heading(page, 'Console').waitFor();
+    await expectAccessible(page, 'sign in');
+    await tabTo(page, 'API key');
+    await page.keyboard.type('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('This key is not known').waitFor();
+    await page.getByLabel('API key').fill('');
+    await page.keyboard.type(KEY);
+    await page.keyboard.press('Enter');
+    // The address that was asked for is the one that is shown.
+    await heading(page, 'Nothing was sent yet').waitFor();
+    await expectAccessible(page, 'deliveries, empty');
+    for (const [name, empty] of [
+      ['Audits', 'No audit yet'],
+      ['Users', 'No users yet'],
+      ['Runs', 'No runs yet'],
+    ] as const) {
+      await tabTo(page, new RegExp(`^${name}$`));
+      await page.keyboard.press('Enter');
+      await heading(page, empty).waitFor();
+      await expectAccessible(page, `${name}, empty`);
+    }
+    await page.reload();
+    await heading(page, 'No runs yet').waitFor();
+    expect(await page.title()).toBe('Runs · Bellhop');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('API key').waitFor();
+    await page.goBack();
+    await page.getByLabel('API key').waitFor();
+    await context.close();
+  });
+
+  it('tries it: types a task, consents in another tab, and sees the run complete without a reload', async () => {
+    const page = await stage.signedIn();
+    await heading(page, 'Try it').waitFor();
+    await expectAccessible(page, 'try it');
+    await page.getByLabel('User', { exact: true }).fill('alice');
+    await page.getByRole('button', { name: 'Start the run' }).dblclick();
+    await isNow(page, 'Waits for a connection');
+    await page.getByText('Please connect your Slack account first in Settings > Integrations.').waitFor();
+    await expectAccessible(page, 'run, waits for a connection');
+    const opened = page.context().waitForEvent('page');
+    await page.getByRole('link', { name: 'Open the connect page' }).click();
+    const connect = await opened;
+    await page.reload();
+    await isNow(page, 'Waits for a connection');
+    await connect.getByRole('link', { name: 'Continue to Slack' }).click();
+    await connect.getByRole('button', { name: 'Approve' }).click();
+    await connect.getByText('Slack is connected').first().waitFor();
+    await isNow(page, 'Completed');
+    await page.getByText('Slack was connected').waitFor();
+    await page.locator('summary', { hasText: 'SLACK_SEND_MESSAGE' }).click();
+    await page.getByRole('region', { name: 'Arguments' }).getByText('Hello from Bellhop').waitFor();
+    await page.getByRole('region', { name: 'Result' }).waitFor();
+    await expectAccessible(page, 'run, completed');
+    const href = await page.getByRole('link', { name: 'Open in Temporal' }).getAttribute('href');
+    const runId = new URL(page.url()).pathname.split('/').at(-1) ?? '';
+    expect(href).toBe(`${TEMPORAL_UI}/namespaces/default/workflows/run-${runId}`);
+    // One run, although the button was clicked twice.
+    expect((await stage.api.call('GET', '/v1/runs?userId=alice')).body.items).toHaveLength(1);
+    expect(await stage.api.bellhop.sandbox.journal({ userId: 'alice' })).toHaveLength(1);
+    await page.goBack();
+    await heading(page, 'Try it').waitFor();
+    await page.context().close();
+  });
+});
+
+describe('an operator', () => {
+  it('changes the arguments of a call and approves it; the changed ones are sent, once', async () => {
+    const userId = await stage.newUser(['slack']);
+    const task = scripted([{ toolCalls: [WRITE] }, { content: 'The end.' }]);
+    const runId = await stage.start({ userId, task, tools: TOOLS, approvals: { require: 'writes' } });
+    const page = await stage.signedIn(`/console/runs/${runId}`);
+    await isNow(page, 'Waits for approval');
+    await page.getByRole('button', { name: 'Change arguments' }).click();
+    const edit = page.getByLabel('Arguments to use instead');
+    await edit.fill('{ not json');
+    await page.getByRole('button', { name: 'Approve with changes' }).click();
+    await page.getByRole('alert').getByText('not a JSON object').waitFor();
+    await expectAccessible(page, 'run, waits for approval');
+    await edit.fill(JSON.stringify({ ...WRITE.arguments, markdown_text: 'better' }));
+    await page.getByLabel('Your name').fill('Dana');
+    await page.getByRole('button', { name: 'Approve with changes' }).dblclick();
+    await isNow(page, 'Completed');
+    const effects = await stage.api.bellhop.sandbox.journal({ userId });
+    expect(effects.map((effect) => (effect.arguments as { markdown_text: string }).markdown_text)).toEqual([
+      'better',
+    ]);
+    await page.context().close();
+  });
+
+  it('denies with the keyboard alone, and nothing is sent', async () => {
+    const userId = await stage.newUser(['slack']);
+    const task = scripted([{ toolCalls: [WRITE] }, { content: 'The end.' }]);
+    const runId = await stage.start({ userId, task, tools: TOOLS, approvals: { require: 'writes' } });
+    const page = await stage.signedIn('/console/runs?status=waiting_for_approval');
+    await page
+      .getByRole('link', { name: new RegExp(`^Do it`) })
+      .first()
+      .focus();
+    await page.goto(`${stage.api.url}/console/runs/${runId}`);
+    await page.getByRole('button', { name: 'Deny' }).waitFor();
+    await tabTo(page, /^Deny$/);
+    await page.keyboard.press('Enter');
+    await isNow(page, 'Completed');
+    await page.locator('summary .status').getByText('Denied').waitFor();
+    expect(await stage.api.bellhop.sandbox.journal({ userId })).toEqual([]);
+    await page.context().close();
+  });
+
+  it('says what became of a call whose outcome is unknown, and the run goes on', async () => {
+    const userId = await stage.newUser(['slack']);
+    await stage.api.bellhop.sandbox.addFault({
+      match: { route: 'tools.execute', userId, slug: 'SLACK_SEND_MESSAGE' },
+      action: { type: 'status', status: 500, afterEffect: true },
+      times: 1,
+    });
+    const task = scripted([{ toolCalls: [WRITE] }, { content: 'The end.' }]);
+    const runId = await stage.start({ userId, task, tools: TOOLS, onUnknownOutcome: 'wait' });
+    const page = await stage.signedIn(`/console/runs/${runId}`);
+    await isNow(page, 'Waits for an answer');
+    await page.getByText('Outcome unknown').waitFor();
+    await expectAccessible(page, 'run, outcome unknown');
+    await page.getByRole('button', { name: 'It happened' }).click();
+    await isNow(page, 'Completed');
+    expect(await stage.api.bellhop.sandbox.journal({ userId })).toHaveLength(1);
+    await page.context().close();
+  });
+
+  it('cancels a run, and finds it again by status and user', async () => {
+    const userId = await stage.newUser();
+    const runId = await stage.start({ userId, task: 'Post "hello" to #general', tools: TOOLS });
+    const page = await stage.signedIn(`/console/runs/${runId}`);
+    await page.getByRole('button', { name: 'Cancel run' }).click();
+    await isNow(page, 'Cancelled');
+    await page.getByRole('link', { name: 'Runs' }).first().click();
+    await page.getByLabel('Status').selectOption('cancelled');
+    await page.getByLabel('User id').fill(userId);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.waitForURL((url) => url.searchParams.get('userId') === userId);
+    await expect.poll(() => page.locator('.rows > li').count(), { timeout: 40_000 }).toBe(1);
+    await expectAccessible(page, 'runs');
+    await page.getByLabel('Status').selectOption('failed');
+    await heading(page, 'No run fits').waitFor();
+    await page.context().close();
+  });
+
+  it('opens a run of 2,000 events: each is there once, in order, and the page answers', async () => {
+    const userId = await stage.newUser();
+    const runId = await stage.api.bellhop.accept({ userId, task: 'Much', tools: TOOLS });
+    const types = ['model.completed', 'tool.started', 'tool.completed', 'connection.completed'] as const;
+    const events = Array.from({ length: 2_000 }, (_, i) => ({
+      type: types[i % types.length] ?? 'model.completed',
+      data: { turn: i, tool: 'SLACK_SEND_MESSAGE', app: 'slack', callId: `call-${i}` },
+    }));
+    await asSystem(stage.api.bellhop.db, (tx) => appendEvents(tx, { id: runId, userId }, events));
+    const page = await stage.signedIn(`/console/runs/${runId}`);
+    const entries = page.locator('.timeline > li');
+    await expect.poll(() => entries.count(), { timeout: 40_000 }).toBe(2_000);
+    await entries.last().scrollIntoViewIfNeeded();
+    await entries.last().getByText('Slack was connected').waitFor();
+    await page.getByRole('button', { name: 'Cancel run' }).click();
+    await page.context().close();
+  });
+
+  it('sees users with their connections, starts an audit, and sends again what was not received', async () => {
+    const userId = await stage.newUser();
+    await stage.api.bellhop.sandbox.seedAccount({ userId, app: 'gmail', status: 'EXPIRED' });
+    stage.receiver.answer(userId, { status: 410 });
+    const page = await stage.signedIn('/console/audits');
+    await page.getByRole('button', { name: 'Start an audit' }).dblclick();
+    await page.locator('.audits .status').getByText('Completed').first().waitFor();
+    await page.getByText('1 broken').first().waitFor();
+    await expectAccessible(page, 'audits');
+
+    await page.getByRole('link', { name: 'Users', exact: true }).click();
+    await page.getByLabel('User id').fill(userId);
+    await page.getByRole('button', { name: 'Open' }).click();
+    await page.getByText('Gmail').waitFor();
+    await page.locator('.rows .status').getByText('Expired').waitFor();
+    await expectAccessible(page, 'user');
+
+    await page.getByRole('link', { name: 'Deliveries' }).click();
+    await page.getByLabel('Status').selectOption('failed');
+    const row = page.locator('.rows > li', { hasText: userId });
+    await row.getByText('A connection stopped working', { exact: true }).waitFor();
+    await expectAccessible(page, 'deliveries');
+    await row.getByRole('button', { name: 'Try again now' }).click();
+    await expect.poll(() => stage.receiver.of(userId).length, { timeout: 40_000 }).toBe(2);
+    await heading(page, 'No delivery fits').waitFor();
+    await page.context().close();
+  });
+});
