@@ -1,6 +1,6 @@
 /** Starts a run for any user, for a first look: what a backend does with two requests. */
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { call, read } from './api.ts';
 import { Refusal } from './parts.tsx';
 import { navigate } from './router.tsx';
@@ -31,6 +31,8 @@ export function TryItView({ session }: { readonly session: Session }) {
   const [task, setTask] = useState<string>(EXAMPLES[0][1]);
   const [tools, setTools] = useState<string>(EXAMPLES[0][2].join(', '));
   const [approvals, setApprovals] = useState<'none' | 'writes'>('none');
+  // A double click comes before anything that is rendered of the first one.
+  const isStarting = useRef(false);
   const start = useMutation({
     mutationFn: async () => {
       await call('PUT', `/v1/users/${encodeURIComponent(userId.trim())}`, {});
@@ -40,6 +42,9 @@ export function TryItView({ session }: { readonly session: Session }) {
         tools: tools.split(/[\s,]+/).filter((tool) => tool !== ''),
         approvals: { require: approvals },
       });
+    },
+    onError: () => {
+      isStarting.current = false;
     },
     onSuccess: (run) => navigate(`/runs/${encodeURIComponent(run.id)}`),
   });
@@ -70,7 +75,9 @@ export function TryItView({ session }: { readonly session: Session }) {
         className="try"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!start.isPending) start.mutate();
+          if (isStarting.current) return;
+          isStarting.current = true;
+          start.mutate();
         }}
       >
         <label htmlFor="for">User</label>

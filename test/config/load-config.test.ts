@@ -24,7 +24,7 @@ describe('loadConfig', () => {
       requestsPerMinute: 20_000,
       shutdownDelayMs: 0,
     });
-    expect(config.temporal).toEqual({ taskQueue: 'bellhop', separateQueues: [] });
+    expect(config.temporal).toEqual({ taskQueue: 'bellhop', separateQueues: [], uiUrl: null });
     expect(config.worker).toMatchObject({ queues: ['main', 'notices'], deployment: null });
     expect(config.composio.requestsPerMinute).toBe(2000);
     expect(config.composio.sdk).toBe('composio-core');

@@ -1,11 +1,19 @@
 /** The connect pages in a real browser: the usual way, keyboard alone, Back, reload, double click, two browsers. */
 import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { contrastOf, accentsOf } from '../../api/pages/colors.ts';
 import { loadBrand } from '../../api/brand.ts';
 import { startTestApi, type TestApi } from '../api/setup/api.ts';
-import { expectAccessible, PHONE, startTestBrowser, type TestBrowser } from './setup/browser.ts';
+import {
+  expectAccessible,
+  PAGE_TEST_MS,
+  PHONE,
+  startTestBrowser,
+  type TestBrowser,
+} from './setup/browser.ts';
+
+vi.setConfig({ testTimeout: PAGE_TEST_MS });
 
 let api: TestApi;
 let browser: TestBrowser;

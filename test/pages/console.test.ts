@@ -1,12 +1,14 @@
 /** The console in a real browser: the demo's story, what a person decides, long runs, empty and full lists. */
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { appendEvents } from '../../db/events.ts';
 import { asSystem } from '../../db/scope.ts';
 import { KEY } from '../api/setup/api.ts';
 import { scripted } from '../setup/bellhop.ts';
-import { expectAccessible, tabTo } from './setup/browser.ts';
+import { expectAccessible, PAGE_TEST_MS, tabTo } from './setup/browser.ts';
 import { type ConsoleStage, isNow, startConsole, TEMPORAL_UI } from './setup/console.ts';
+
+vi.setConfig({ testTimeout: PAGE_TEST_MS });
 
 let stage: ConsoleStage;
 beforeAll(async () => {

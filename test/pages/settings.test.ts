@@ -1,10 +1,19 @@
 /** A user's settings page: who gets in, what it shows, what it changes, in a real browser and with forged requests. */
 import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSeal } from '../../api/sessions/seal.ts';
 import { KEY, send, startTestApi, type TestApi } from '../api/setup/api.ts';
-import { expectAccessible, PHONE, startTestBrowser, tabTo, type TestBrowser } from './setup/browser.ts';
+import {
+  expectAccessible,
+  PAGE_TEST_MS,
+  PHONE,
+  startTestBrowser,
+  tabTo,
+  type TestBrowser,
+} from './setup/browser.ts';
+
+vi.setConfig({ testTimeout: PAGE_TEST_MS });
 
 let api: TestApi;
 let browser: TestBrowser;
