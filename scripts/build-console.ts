@@ -13,25 +13,37 @@ export async function buildConsole(): Promise<void> {
   const digest = digestOf(SOURCE);
   if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === digest) return;
   const { build } = await import('vite');
-  await build({
-    configFile: false,
-    root: SOURCE,
-    base: '/console/',
-    logLevel: 'error',
-    // Whoever builds it, tests too, builds what operators get.
-    mode: 'production',
-    define: { 'process.env.NODE_ENV': JSON.stringify('production') },
-    // Everything is a file: the page's CSP lets nothing inline through.
-    build: {
-      outDir: OUTPUT,
-      emptyOutDir: true,
-      assetsInlineLimit: 0,
-      modulePreload: { polyfill: false },
-      reportCompressedSize: false,
-      target: 'es2023',
-    },
-  });
+  await asProduction(() =>
+    build({
+      configFile: false,
+      root: SOURCE,
+      base: '/console/',
+      logLevel: 'error',
+      mode: 'production',
+      // Everything is a file: the page's CSP lets nothing inline through.
+      build: {
+        outDir: OUTPUT,
+        emptyOutDir: true,
+        assetsInlineLimit: 0,
+        modulePreload: { polyfill: false },
+        reportCompressedSize: false,
+        target: 'es2023',
+      },
+    }),
+  );
   writeFileSync(STAMP, digest);
+}
+
+/** Vite and React take another NODE_ENV, such as the tests', as a wish for a development build. */
+async function asProduction<T>(work: () => Promise<T>): Promise<T> {
+  const before = process.env['NODE_ENV'];
+  process.env['NODE_ENV'] = 'production';
+  try {
+    return await work();
+  } finally {
+    if (before === undefined) delete process.env['NODE_ENV'];
+    else process.env['NODE_ENV'] = before;
+  }
 }
 
 function digestOf(folder: string): string {
