@@ -36,7 +36,7 @@ function noteOf({ type, app = '', reason = '', code }: RunEvent): {
     case 'run.started':
       return { text: 'The run began', tone: 'calm' };
     case 'connection.required':
-      return { text: `Waits for ${appName(app)}: the connection ${reasonOf(reason)}`, tone: 'wait' };
+      return { text: `Waits for ${appName(app)}: it ${reasonOf(reason)}`, tone: 'wait' };
     case 'connection.completed':
       return { text: `${appName(app)} was connected`, tone: 'good' };
     case 'run.completed':
