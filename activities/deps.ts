@@ -1,6 +1,7 @@
 /** What the activities are made of. One object for all factories; each takes the parts it needs. */
 import type { ComposioPort } from '../composio/port.ts';
 import type { Database } from '../db/pool.ts';
+import type { Retention } from '../domain/retention.ts';
 import type { MailPort } from '../mail/port.ts';
 import type { ModelPort } from '../model/port.ts';
 
@@ -27,6 +28,8 @@ export type ActivitySettings = {
   readonly noticeWaitScale: number;
   /** Tool calls go to a task queue of their own. */
   readonly separateTools?: boolean;
+  /** How long what is over is kept. */
+  readonly retention: Retention;
   /** Test aid: skip the ledger's in-doubt check, so that the tests which hold it can be seen to fail. */
   readonly sabotage: 'skip-scope' | 'skip-ledger' | null;
 };

@@ -1,9 +1,11 @@
 /** All activities of one worker. Workflows import only the types. */
 import { createAuditActivities } from './audit-activities.ts';
 import type { ActivityDeps } from './deps.ts';
+import { createEraseActivities } from './erase-activities.ts';
 import { createFlowActivities } from './flow-activities.ts';
 import { createModelActivities } from './model-activities.ts';
 import { createNoticeActivities } from './notice-activities.ts';
+import { createRetentionActivities } from './retention-activities.ts';
 import { createRunActivities } from './run-activities.ts';
 import { createSweepActivities } from './sweep-activities.ts';
 import { createToolActivities } from './tool-activities.ts';
@@ -15,6 +17,8 @@ export type ToolActivities = ReturnType<typeof createToolActivities>;
 export type FlowActivities = ReturnType<typeof createFlowActivities>;
 export type AuditActivities = ReturnType<typeof createAuditActivities>;
 export type NoticeActivities = ReturnType<typeof createNoticeActivities>;
+export type EraseActivities = ReturnType<typeof createEraseActivities>;
+export type RetentionActivities = ReturnType<typeof createRetentionActivities>;
 export type SweepActivities = ReturnType<typeof createSweepActivities>;
 export type WebhookActivities = ReturnType<typeof createWebhookActivities>;
 
@@ -29,6 +33,8 @@ export function createActivities(deps: ActivityDeps) {
     ...createFlowActivities(forPeople),
     ...createAuditActivities(forNobody),
     ...createNoticeActivities(deps),
+    ...createEraseActivities(forNobody),
+    ...createRetentionActivities(deps),
     ...createSweepActivities(forNobody),
     ...createWebhookActivities(forNobody),
   };

@@ -30,6 +30,7 @@ import { endRunOnce } from './end-run.ts';
 import { pagesOf } from './audit-suspects.ts';
 import { running } from './running.ts';
 import { startDelivery, startFlowWorkflow } from './start-workflows.ts';
+import { sweepErasures } from './sweep-erasures.ts';
 import { sweepWebhookEvents } from './sweep-webhook-events.ts';
 import { tellCallDecided, wakeRun } from './tell-run.ts';
 
@@ -61,6 +62,7 @@ export type SweepResult = Readonly<
     | 'cleaned'
     | 'delivered'
     | 'events'
+    | 'erasures'
     | 'hinted'
     | 'failedParts',
     number
@@ -98,6 +100,7 @@ export function createSweepActivities(deps: ActivityDeps) {
           cleaned: await part('clean', () => cleanAccounts(deps)),
           delivered: await part('deliver', () => restartDeliveries(deps)),
           events: await part('webhook events', () => sweepWebhookEvents(deps)),
+          erasures: await part('erasures', () => sweepErasures(deps)),
           hinted: await part('hourly', () => hourlyPass(deps, signal)),
           failedParts,
         };

@@ -22,6 +22,8 @@ export function createApp(deps: ApiDeps): express.Express {
   app.enable('case sensitive routing');
   // Queries are parsed strictly, once, in query-string.ts.
   app.set('query parser', false);
+  // For `req.ip` alone: what else such headers say is read nowhere, or is proved otherwise.
+  app.set('trust proxy', [...(deps.trustedProxies ?? [])]);
   app.use(createRequestLog(deps.logger), ...createSecurityHeaders(deps), requireOneHost);
   mountDocuments(
     app,

@@ -20,6 +20,8 @@ import type { WebhooksIn } from './webhooks-in.ts';
 export type ApiDeps = {
   readonly publicUrl: string;
   readonly brand: Brand;
+  /** Whose X-Forwarded-For is believed; none: nobody's. */
+  readonly trustedProxies?: readonly string[];
   readonly connect: Config['connect'];
   readonly taskQueue: string;
   /** Where audits go; without it: the same. */

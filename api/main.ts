@@ -89,7 +89,15 @@ async function main(): Promise<void> {
     limits,
   };
   const server = await startServer(
-    createApp({ publicUrl, brand, connect, taskQueue, ...audits, ...tools }),
+    createApp({
+      publicUrl,
+      trustedProxies: http.trustedProxies,
+      brand,
+      connect,
+      taskQueue,
+      ...audits,
+      ...tools,
+    }),
     http.port,
   );
   const metricsServer = http.metricsPort === null ? null : await serveMetrics(metrics, http.metricsPort);

@@ -71,7 +71,7 @@ type AnyRequest = RouteRequest<unknown, unknown, unknown, unknown, null>;
 async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Response): Promise<AnyRequest> {
   const caller = {
     authorization: authorizationOf(deps, req),
-    address: req.socket.remoteAddress ?? '',
+    address: req.ip ?? '',
   };
   const principal = route.scope === null ? null : await admit(deps, caller);
   if (principal && route.scope !== null && !hasScope(principal, route.scope)) throw forbidden(route.scope);

@@ -19,6 +19,7 @@ export const PROBLEMS = {
   outcome_known: { status: 409, title: 'The outcome of this tool call is not unknown' },
   run_ended: { status: 409, title: 'The run has ended' },
   thread_busy: { status: 409, title: 'The thread has an active run' },
+  user_erasing: { status: 409, title: 'The user is being erased' },
   user_mismatch: { status: 409, title: 'Another user consented' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json in UTF-8, not encoded' },

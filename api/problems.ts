@@ -5,6 +5,7 @@
 import type { Response } from 'express';
 import type { ComposioFailureKind } from '../composio/failure.ts';
 import { ComposioFailure } from '../composio/failure.ts';
+import { ERASING_CODE } from '../db/erasures.ts';
 import type { ProblemCode } from './problem-codes.ts';
 import { ApiProblem, PROBLEMS, RETRY_AFTER_S, unavailable } from './problem-codes.ts';
 
@@ -26,6 +27,9 @@ export function toProblem(error: unknown): ApiProblem {
   // Express could not decode a path parameter: such a path names nothing.
   if (error instanceof URIError) return new ApiProblem('not_found', { cause: error });
   if (error instanceof ComposioFailure) return fromComposio(error);
+  // Something of theirs would have begun just after their erasure did.
+  if ((error as { code?: unknown } | null)?.code === ERASING_CODE)
+    return new ApiProblem('user_erasing', { cause: error });
   if (isDatabaseUnavailable(error)) return unavailable('The database does not answer.', error);
   return new ApiProblem('internal', { cause: error });
 }

@@ -7,7 +7,7 @@ import { getUser } from '../db/users.ts';
 import { isUserId } from '../domain/user-id.ts';
 import { ApiProblem } from './problem-codes.ts';
 
-/** Runs `work` in the user's own scope. @throws ApiProblem user_unknown. */
+/** Runs `work` in the user's own scope. @throws ApiProblem user_unknown, user_erasing. */
 export async function withUser<T>(
   db: Database,
   userId: string,
@@ -17,6 +17,7 @@ export async function withUser<T>(
   return forUser(db, userId, async (tx) => {
     const user = await getUser(tx, userId);
     if (!user) throw new ApiProblem('user_unknown');
+    if (user.isErasing) throw new ApiProblem('user_erasing');
     return work(tx, user);
   });
 }

@@ -9,12 +9,15 @@ import { connectGoRoute } from './routes/connect-go.ts';
 import { connectPageRoute } from './routes/connect-page.ts';
 import { deleteApiKeyRoute } from './routes/delete-api-key.ts';
 import { deleteConnectionRoute } from './routes/delete-connection.ts';
+import { eraseUserRoute } from './routes/erase-user.ts';
 import { getAuditRoute } from './routes/get-audit.ts';
+import { getErasureRoute } from './routes/get-erasure.ts';
 import { getFlowRoute } from './routes/get-flow.ts';
 import { getRunRoute } from './routes/get-run.ts';
 import { getUserRoute } from './routes/get-user.ts';
 import { healthzRoute, readyzRoute } from './routes/health.ts';
 import { listApiKeysRoute } from './routes/list-api-keys.ts';
+import { listAuditLogRoute } from './routes/list-audit-log.ts';
 import { listAuditsRoute } from './routes/list-audits.ts';
 import { listConnectionsRoute } from './routes/list-connections.ts';
 import { listDeliveriesRoute } from './routes/list-deliveries.ts';
@@ -37,6 +40,8 @@ export const ROUTES: readonly Route[] = [
   getUserRoute,
   listUsersRoute,
   postPortalLinkRoute,
+  eraseUserRoute,
+  getErasureRoute,
   listConnectionsRoute,
   postConnectionRoute,
   getFlowRoute,
@@ -63,6 +68,7 @@ export const ROUTES: readonly Route[] = [
   postApiKeyRoute,
   listApiKeysRoute,
   deleteApiKeyRoute,
+  listAuditLogRoute,
   healthzRoute,
   readyzRoute,
 ];

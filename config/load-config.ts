@@ -1,4 +1,5 @@
 /** The environment as one frozen object. Called only by main files; nothing else in the project reads the environment. */
+import type { Retention } from '../domain/retention.ts';
 import type { ToolEffect } from '../domain/tool.ts';
 import { ConfigError } from './config-error.ts';
 import type { Environment, ProcessName, WorkerQueue } from './schema.ts';
@@ -12,6 +13,8 @@ export type Config = {
     readonly port: number;
     readonly publicUrl: string;
     readonly metricsPort: number | null;
+    /** Addresses and networks whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
     /** Of one API key; 0: no limit. */
     readonly requestsPerMinute: number;
     /** Between being told to stop and no longer accepting. */
@@ -78,6 +81,8 @@ export type Config = {
     readonly timeoutMs: number;
   };
   readonly audit: { readonly cron: string };
+  /** How long what is over is kept; null: forever. */
+  readonly retention: Retention;
   readonly log: { readonly level: Environment['LOG_LEVEL'] };
   readonly sandbox: {
     readonly dataDir: string;
@@ -138,6 +143,7 @@ function toConfig(env: Environment): Config {
       port: env.PORT,
       publicUrl: env.PUBLIC_URL ?? `http://localhost:${env.PORT}`,
       metricsPort: env.METRICS_PORT ?? null,
+      trustedProxies: env.TRUSTED_PROXIES ?? [],
       requestsPerMinute: env.API_REQUESTS_PER_MINUTE,
       shutdownDelayMs: env.API_SHUTDOWN_DELAY ?? 0,
     },
@@ -187,6 +193,13 @@ function toConfig(env: Environment): Config {
       timeoutMs: env.CONNECT_TIMEOUT,
     },
     audit: { cron: env.AUDIT_CRON },
+    retention: {
+      runsMs: env.RETENTION_RUNS,
+      eventsMs: env.RETENTION_EVENTS,
+      deliveriesMs: env.RETENTION_DELIVERIES,
+      flowsMs: env.RETENTION_FLOWS,
+      auditsMs: env.RETENTION_AUDITS,
+    },
     log: { level: env.LOG_LEVEL },
     sandbox: {
       dataDir: env.BELLHOP_DATA_DIR,

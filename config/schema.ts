@@ -11,9 +11,13 @@ export const SEPARATE_QUEUES = ['tools', 'audit'] as const;
 export const WORKER_QUEUES = ['main', 'notices', ...SEPARATE_QUEUES] as const;
 export type WorkerQueue = (typeof WORKER_QUEUES)[number];
 
+const DAY_MS = 86_400_000;
+
 export const variables = {
   PORT: value.port().default(8080),
   PUBLIC_URL: value.origin().optional(),
+  // Whose X-Forwarded-For is believed; without it nobody's: anybody can write that header.
+  TRUSTED_PROXIES: value.networks().optional(),
   METRICS_PORT: value.port().optional(),
   WORKER_METRICS_PORT: value.port().optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -94,6 +98,16 @@ export const variables = {
 
   // The console's form that starts runs for any user: for trying it, which is why only `npm start` switches it on.
   CONSOLE_TRY_IT: value.flag().default(false),
+
+  // How long what is over is kept. Transcripts: a quarter, for whoever asks what an agent did; of threads still in use, all.
+  RETENTION_RUNS: value.lifetime().default(90 * DAY_MS),
+  // A reader of events follows a run, or comes back within days.
+  RETENTION_EVENTS: value.lifetime().default(30 * DAY_MS),
+  // Longer than anybody repeats a delivery by hand.
+  RETENTION_DELIVERIES: value.lifetime().default(30 * DAY_MS),
+  // Ended connection flows with their attempts, and closed episodes.
+  RETENTION_FLOWS: value.lifetime().default(30 * DAY_MS),
+  RETENTION_AUDITS: value.lifetime().default(90 * DAY_MS),
 
   BELLHOP_DATA_DIR: z.string().default('.bellhop'),
   COMPOSIO_SANDBOX_PORT: value.port().optional(),

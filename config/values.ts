@@ -1,4 +1,5 @@
 /** How the text of one environment variable becomes a value. Messages never repeat the value: it may be a secret. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseDuration } from '../domain/duration.ts';
 import type { ToolEffect } from '../domain/tool.ts';
@@ -53,6 +54,16 @@ export const duration = () =>
     const ms = parseDuration(text);
     if (ms !== null && ms > 0) return ms;
     context.addIssue({ code: 'custom', message: 'must be a duration such as 15s, 30m or 7d' });
+    return z.NEVER;
+  });
+
+/** Milliseconds, or null for `forever`. */
+export const lifetime = () =>
+  z.string().transform((text, context) => {
+    if (text === 'forever') return null;
+    const ms = parseDuration(text);
+    if (ms !== null && ms > 0) return ms;
+    context.addIssue({ code: 'custom', message: 'must be a duration such as 30d, or forever' });
     return z.NEVER;
   });
 
@@ -134,6 +145,23 @@ export const toolEffects = () =>
 /** A Standard Webhooks secret: base64, with or without its `whsec_` prefix. */
 export const webhookSecret = () =>
   z.string().regex(/^(whsec_)?[A-Za-z0-9+/]+={0,2}$/, 'must be base64, with or without the prefix whsec_');
+
+/** Addresses and networks (`10.0.0.0/8`), comma separated. */
+export const networks = () =>
+  z.string().transform((text, context) => {
+    const parts = text.split(',').map((part) => part.trim());
+    if (parts.every(isNetwork)) return parts;
+    context.addIssue({ code: 'custom', message: 'must be IP addresses or networks such as 10.0.0.0/8' });
+    return z.NEVER;
+  });
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  // Everybody would be a proxy: then the address is whatever a caller writes.
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
 
 /** One secret, or two with a comma between while the one takes over from the other. Used as they are, not decoded. */
 export const secrets = () =>

@@ -105,7 +105,7 @@ export async function listSkipped(
   return rows.map((row) => ({ userId: row.user_id, reason: row.reason }));
 }
 
-/** The first end wins. */
+/** The first end wins. Where it stood, a user's id, is kept no longer than it is of use. */
 export async function finishAudit(
   tx: SystemTx,
   auditId: string,
@@ -114,7 +114,7 @@ export async function finishAudit(
 ): Promise<void> {
   await tx
     .updateTable('audits')
-    .set({ status, error, finished_at: sql<Date>`clock_timestamp()` })
+    .set({ status, error, cursor: null, finished_at: sql<Date>`clock_timestamp()` })
     .where('id', '=', auditId)
     .where('status', '=', 'running')
     .execute();

@@ -13,6 +13,9 @@ import * as audit from './migrations/0008-audit.ts';
 import * as webhookEvents from './migrations/0009-webhook-events.ts';
 import * as notices from './migrations/0010-notices.ts';
 import * as apiKeys from './migrations/0020-api-keys.ts';
+import * as auditLog from './migrations/0021-audit-log.ts';
+import * as erasures from './migrations/0022-erasures.ts';
+import * as retention from './migrations/0023-retention.ts';
 import { ensureRoles } from './roles.ts';
 
 /** In order; names never change after they landed. */
@@ -28,6 +31,9 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-webhook-events': webhookEvents,
   '0010-notices': notices,
   '0020-api-keys': apiKeys,
+  '0021-audit-log': auditLog,
+  '0022-erasures': erasures,
+  '0023-retention': retention,
 };
 
 /** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */

@@ -1,6 +1,8 @@
 /** The tables as kysely sees them. Columns are spelled as in SQL; each table's own file maps rows to domain objects. */
-import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
+import type { AdminAction } from '../domain/admin-actions.ts';
 import type { ApprovalRequirement } from '../domain/approval.ts';
+import type { ErasureCounts } from '../domain/erasure.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import type { RunLimits } from '../domain/limits.ts';
 import type { Scope } from '../domain/scopes.ts';
@@ -47,6 +49,9 @@ export interface Schema {
   gone_receivers: GoneReceiversTable;
   webhook_events: WebhookEventsTable;
   api_keys: ApiKeysTable;
+  audit_log: AuditLogTable;
+  audit_log_people: AuditLogPeopleTable;
+  erasures: ErasuresTable;
 }
 
 export interface UsersTable {
@@ -56,6 +61,8 @@ export interface UsersTable {
   metadata: JSONColumnType<JsonObject>;
   created_at: InstantNow;
   updated_at: InstantNow;
+  /** The erasure that runs; nothing of the user begins while it does. */
+  erasure_id: Generated<string | null>;
 }
 export interface ConnectionsTable {
   user_id: string;
@@ -327,4 +334,28 @@ export interface ApiKeysTable {
   key_hash: Buffer;
   created_at: InstantNow;
   last_used_at: NullableInstant;
+}
+/** Only ever added to: the roles may insert and select. */
+export interface AuditLogTable {
+  id: GeneratedAlways<number>;
+  at: InstantNow;
+  key_id: string;
+  key_name: string | null;
+  action: AdminAction;
+  /** Ids and statuses. */
+  details: JSONColumnType<Readonly<Record<string, string>>>;
+  request_id: string;
+}
+/** Goes with its user. */
+export interface AuditLogPeopleTable {
+  entry_id: number;
+  user_id: string;
+  actor: string | null;
+}
+export interface ErasuresTable {
+  id: string;
+  status: Generated<'running' | 'completed'>;
+  report: JSONColumnType<Partial<ErasureCounts>>;
+  started_at: InstantNow;
+  finished_at: NullableInstant;
 }

@@ -12,6 +12,7 @@ export type User = {
   readonly metadata: JsonObject;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  readonly isErasing: boolean;
 };
 
 export type UserFields = {
@@ -91,5 +92,6 @@ function toUser(row: Selectable<UsersTable>): User {
     metadata: row.metadata,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    isErasing: row.erasure_id !== null,
   };
 }

@@ -2,12 +2,16 @@
 import { type Server, createServer } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
+/** Probes and scrapers are quick; whoever is not holds nothing for long, and a few at once are all there are. */
+const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 65_000 } as const;
+const MAX_CONNECTIONS = 100;
+
 export type WorkerHealth = { readonly server: Server; close(): Promise<void> };
 
 export async function serveHealth(port: number, isReady: () => boolean): Promise<WorkerHealth> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const server = createServer((request, response) => {
+  const server = createServer(LIMITS, (request, response) => {
     const answer = (status: number, body: string, type = 'application/json'): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
     };
@@ -20,6 +24,7 @@ export async function serveHealth(port: number, isReady: () => boolean): Promise
     }
     return answer(404, '{"status":"not_found"}');
   });
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, () => resolve());

@@ -1,4 +1,4 @@
-/** The two Schedules, made at worker start. What an operator paused or edited in the Temporal UI stays, but for a changed AUDIT_CRON or queue. */
+/** The three Schedules, made at worker start. What an operator paused or edited in the Temporal UI stays, but for a changed AUDIT_CRON or queue. */
 import {
   type Client,
   ScheduleAlreadyRunning,
@@ -10,6 +10,8 @@ import {
   AUDIT_CONNECTIONS,
   AUDIT_SCHEDULE_ID,
   type AuditInput,
+  RETENTION,
+  RETENTION_SCHEDULE_ID,
   SWEEP,
   SWEEP_SCHEDULE_ID,
   WORKFLOW_TASK_TIMEOUT,
@@ -19,6 +21,8 @@ import {
 const AUDIT_CATCH_UP = '6 hours';
 /** Many installations have the same cron text; their audits should not meet at Composio. */
 const AUDIT_JITTER = '5 minutes';
+/** Installations on one database server should not all vacuum at once. */
+const RETENTION_JITTER = '30 minutes';
 const CRON_MEMO = 'auditCron';
 
 export async function ensureSchedules(
@@ -42,6 +46,20 @@ export async function ensureSchedules(
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+  });
+  await createOnce(client, {
+    scheduleId: RETENTION_SCHEDULE_ID,
+    // In the night of most users; when it was missed, the next one does the same.
+    spec: { cronExpressions: ['30 3 * * *'], jitter: RETENTION_JITTER },
+    action: {
+      type: 'startWorkflow',
+      workflowType: RETENTION,
+      workflowId: RETENTION,
+      taskQueue,
+      args: [],
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
   });
 }
 

@@ -16,6 +16,7 @@ export function activitySettings(config: Config): ActivitySettings {
     hasMail: config.notices.mail !== null,
     noticeWaitScale: 1,
     separateTools: config.temporal.separateQueues.includes('tools'),
+    retention: config.retention,
     sabotage: config.sabotage ?? null,
   };
 }

@@ -21,8 +21,11 @@ export const CONNECT_ACCOUNT = 'connectAccount';
 export const AUDIT_CONNECTIONS = 'auditConnections';
 export const DELIVER_NOTICE = 'deliverNotice';
 export const SETTLE_WEBHOOK_EVENTS = 'settleWebhookEvents';
+export const ERASE_USER = 'eraseUser';
+export const RETENTION = 'retention';
 export const SWEEP = 'sweep';
 export const AUDIT_SCHEDULE_ID = 'connection-audit';
+export const RETENTION_SCHEDULE_ID = 'retention';
 export const SWEEP_SCHEDULE_ID = 'sweep';
 
 /** Search attributes, for filters in the Temporal UI. Set at the start, and only where the namespace has them. */
@@ -51,6 +54,7 @@ export const toolsTaskQueue = (taskQueue: string): string => `${taskQueue}-tools
 export const auditTaskQueue = (taskQueue: string): string => `${taskQueue}-audit`;
 /** The queue of runs and flows, told from any of the above: whatever an activity starts belongs there. */
 export const mainTaskQueue = (taskQueue: string): string => taskQueue.replace(/-(tools|audit|notices)$/, '');
+export const eraseWorkflowId = (erasureId: string): string => `erase-${erasureId}`;
 
 /** One at a time for all that share a task queue. */
 export const webhookEventsWorkflowId = (taskQueue: string): string => `webhook-events-${taskQueue}`;
@@ -84,6 +88,9 @@ export type AuditResult = {
 };
 /** Between two steps: what the audit has counted so far. */
 export type AuditProgress = Omit<AuditResult, 'status'> & { readonly isLast: boolean };
+
+/** Not the user: this stands in history, which outlives them. */
+export type EraseUserInput = { readonly erasureId: string };
 
 /** Without `channel`: to the integrator. */
 export type DeliverNoticeInput = {

@@ -73,3 +73,21 @@ export const DELIVERY_POLICY = {
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: RETRY,
 } as const satisfies ActivityOptions;
+
+/** One step of an erasure. Tried until it works: a user who is half erased is never left so. */
+export const ERASE_POLICY = {
+  // A step that waits takes the tool deadline; one that deletes ten thousand executions some minutes.
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: RETRY,
+} as const satisfies ActivityOptions;
+
+/** The nightly pass over what is over: batches that each stand for themselves, so a new attempt goes on where the last one was. */
+export const RETENTION_POLICY = {
+  // The first pass over a year's rows, and the vacuum of large tables, are hours.
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  // Tomorrow there is another pass.
+  scheduleToCloseTimeout: PATIENCE,
+  retry: RETRY,
+} as const satisfies ActivityOptions;

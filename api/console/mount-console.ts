@@ -59,7 +59,7 @@ export function mountConsole(server: Express, deps: ApiDeps): void {
 
 /** Runs and users are of the scope `runs`, the rest is of `operator`: the console is no use without both. */
 async function admitOperator(deps: ApiDeps, req: Request, authorization: string): Promise<Principal> {
-  const address = req.socket.remoteAddress ?? '';
+  const address = req.ip ?? '';
   const principal = await admit(deps, { authorization: [authorization], address });
   for (const scope of ['operator', 'runs'] as const) if (!hasScope(principal, scope)) throw forbidden(scope);
   return principal;

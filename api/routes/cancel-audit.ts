@@ -1,8 +1,10 @@
 /** POST /v1/audits/{auditId}/cancel. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { z } from 'zod';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { finishAudit, getAudit } from '../../db/audits.ts';
 import { asSystem } from '../../db/scope.ts';
+import { actingKey } from '../acting-key.ts';
 import { defineRoute } from '../define-route.ts';
 import { ApiProblem } from '../problem-codes.ts';
 import { auditSchema, toAuditBody } from '../schemas/audit.ts';
@@ -23,7 +25,7 @@ export const cancelAuditRoute = defineRoute({
   params: z.strictObject({ auditId: id('audit') }),
   responses: { 202: { description: 'The audit; it ends soon, or has ended.', body: auditSchema } },
   problems: ['not_found'],
-  handler: async ({ db, temporal }, { params }) => {
+  handler: async ({ db, temporal }, { params, principal, requestId }) => {
     const read = async () => {
       const audit = await asSystem(db, (tx) => getAudit(tx, params.auditId));
       if (!audit) throw new ApiProblem('not_found');
@@ -31,6 +33,10 @@ export const cancelAuditRoute = defineRoute({
     };
     const audit = await read();
     if (audit.status !== 'running') return { status: 202, body: toAuditBody(audit) };
+    const by = actingKey({ principal, requestId });
+    await asSystem(db, (tx) =>
+      addLogEntry(tx, { by, action: 'audit.cancel_requested', details: { auditId: audit.id } }),
+    );
     try {
       await temporal.withDeadline(Date.now() + DEADLINE_MS, async () => {
         await temporal.workflow.getHandle(audit.workflowId).cancel();

@@ -1,8 +1,10 @@
 /** POST /v1/runs/{runId}/cancel: a row first, so that it holds with no worker and no Temporal; then a word to the workflow. */
 import { z } from 'zod';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { getRun, requestCancel } from '../../db/runs.ts';
 import { asSystem } from '../../db/scope.ts';
 import { runWorkflowId } from '../../workflows/messages.ts';
+import { actingKey } from '../acting-key.ts';
 import { defineRoute } from '../define-route.ts';
 import { ApiProblem } from '../problem-codes.ts';
 import { readRunBody } from '../run-view.ts';
@@ -24,10 +26,20 @@ export const cancelRunRoute = defineRoute({
   params: z.strictObject({ runId: id('run') }),
   responses: { 202: { description: 'The run; it ends soon, or has ended.', body: runSchema } },
   problems: ['not_found'],
-  handler: async (deps, { params, principal, log }) => {
+  handler: async (deps, { params, principal, requestId, log }) => {
     const isOpen = await asSystem(deps.db, async (tx) => {
-      if (!(await getRun(tx, params.runId))) throw new ApiProblem('not_found');
-      return requestCancel(tx, params.runId);
+      const run = await getRun(tx, params.runId);
+      if (!run) throw new ApiProblem('not_found');
+      const isOpen = await requestCancel(tx, run.id);
+      if (isOpen && run.cancelRequestedAt === null) {
+        await addLogEntry(tx, {
+          by: actingKey({ principal, requestId }),
+          action: 'run.cancel_requested',
+          details: { runId: run.id },
+          userId: run.userId,
+        });
+      }
+      return isOpen;
     });
     if (isOpen) {
       await deps.temporal

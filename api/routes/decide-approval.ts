@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { ComposioFailure } from '../../composio/failure.ts';
 import { type Approval, decideApproval, getApproval } from '../../db/approvals.ts';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { callDigest } from '../../db/call-digest.ts';
 import { appendEvents } from '../../db/events.ts';
 import { denyToolCall, editArguments, getToolCall } from '../../db/ledger.ts';
@@ -15,6 +16,7 @@ import type { ToolCall } from '../../db/transcript.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { canonicalJson } from '../../domain/json.ts';
 import { isEndedRunStatus } from '../../domain/statuses.ts';
+import { actingKey } from '../acting-key.ts';
 import { defineRoute } from '../define-route.ts';
 import type { ApiDeps } from '../deps.ts';
 import { hintCallDecided } from '../hint-run.ts';
@@ -40,10 +42,21 @@ export const decideApprovalRoute = defineRoute({
   body: approvalDecisionSchema,
   responses: { 200: { description: 'The approval as it is now.', body: approvalSchema } },
   problems: ['not_found', 'already_decided', 'approval_expired', 'run_ended'],
-  handler: async (deps, { params, body, log }) => {
+  handler: async (deps, { params, body, principal, requestId, log }) => {
     const key = { runId: params.runId, callId: params.toolCallId };
     if (body.arguments !== undefined) await checkEdited(deps, key, body.arguments as JsonObject, log);
-    const { approval, call, isNew } = await asSystem(deps.db, (tx) => decide(tx, key, body));
+    const { approval, call, isNew } = await asSystem(deps.db, async (tx) => {
+      const decided = await decide(tx, key, body);
+      if (!decided.isNew) return decided;
+      await addLogEntry(tx, {
+        by: actingKey({ principal, requestId }),
+        action: body.decision === 'approve' ? 'approval.approved' : 'approval.denied',
+        details: { runId: key.runId, toolCallId: decided.call.id, tool: decided.call.tool },
+        userId: decided.approval.userId,
+        actor: body.approver,
+      });
+      return decided;
+    });
     if (isNew) await hintCallDecided(deps, key, log);
     return { status: 200, body: toApprovalBody(approval, call) };
   },

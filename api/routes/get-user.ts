@@ -14,7 +14,7 @@ export const getUserRoute = defineRoute({
   scope: 'runs',
   params: z.strictObject({ userId: userIdInPath }),
   responses: { 200: { description: 'The user.', body: userSchema } },
-  problems: ['user_unknown'],
+  problems: ['user_unknown', 'user_erasing'],
   handler: async ({ db }, { params }) => ({
     status: 200,
     body: toUserBody(await requireUser(db, params.userId)),

@@ -27,7 +27,7 @@ export const listConnectionsRoute = defineRoute({
       }),
     },
   },
-  problems: ['user_unknown'],
+  problems: ['user_unknown', 'user_erasing'],
   handler: async (deps, { params, log }) => {
     const { userId } = await requireUser(deps.db, params.userId);
     const { items, stale } = await readConnections(deps, userId, { fresh: true, log });

@@ -1,7 +1,9 @@
 /** POST /v1/api-keys: makes a key. It is shown in this answer and nowhere else; what is stored is its digest. */
 import { addApiKey } from '../../db/api-keys.ts';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { newId, newSecret, sha256 } from '../../db/ids.ts';
 import { asSystem } from '../../db/scope.ts';
+import { actingKey } from '../acting-key.ts';
 import { defineRoute } from '../define-route.ts';
 import { madeApiKeySchema, newApiKeySchema, toApiKeyBody } from '../schemas/api-key.ts';
 
@@ -19,9 +21,17 @@ export const postApiKeyRoute = defineRoute({
   scope: 'admin',
   body: newApiKeySchema,
   responses: { 201: { description: 'The key, shown this once.', body: madeApiKeySchema } },
-  handler: async ({ db }, { body }) => {
+  handler: async ({ db }, { body, principal, requestId }) => {
     const key = `${PREFIX}${newSecret()}`;
-    const made = await asSystem(db, (tx) => addApiKey(tx, { id: newId(), ...body, hash: sha256(key) }));
+    const made = await asSystem(db, async (tx) => {
+      const added = await addApiKey(tx, { id: newId(), ...body, hash: sha256(key) });
+      await addLogEntry(tx, {
+        by: actingKey({ principal, requestId }),
+        action: 'api_key.created',
+        details: { keyId: added.id, name: added.name, scopes: added.scopes.join(' ') },
+      });
+      return added;
+    });
     return { status: 201, body: { ...toApiKeyBody(made), key } };
   },
 });

@@ -1,10 +1,12 @@
 /** POST /v1/audits: starts an audit of all users' connections, one at a time. */
 import { z } from 'zod';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { openAudit, withdrawAudit } from '../../db/audits.ts';
 import { newId } from '../../db/ids.ts';
 import { asSystem } from '../../db/scope.ts';
 import { AUDIT_MODES } from '../../domain/statuses.ts';
 import { auditWorkflowId } from '../../workflows/messages.ts';
+import { actingKey } from '../acting-key.ts';
 import { defineRoute } from '../define-route.ts';
 import { ApiProblem } from '../problem-codes.ts';
 import { auditSchema, toAuditBody } from '../schemas/audit.ts';
@@ -24,18 +26,27 @@ export const postAuditRoute = defineRoute({
   bodyOptional: true,
   responses: { 202: { description: 'The audit runs.', body: auditSchema } },
   problems: ['audit_running'],
-  handler: async ({ db, temporal, taskQueue, auditTaskQueue = taskQueue }, { body, log }) => {
+  handler: async (
+    { db, temporal, taskQueue, auditTaskQueue = taskQueue },
+    { body, principal, requestId, log },
+  ) => {
     const id = newId();
-    const opened = await asSystem(db, (tx) =>
-      openAudit(tx, { id, mode: body.mode, workflowId: auditWorkflowId(id) }),
-    );
+    const entry = { by: actingKey({ principal, requestId }), details: { auditId: id, mode: body.mode } };
+    const opened = await asSystem(db, async (tx) => {
+      const result = await openAudit(tx, { id, mode: body.mode, workflowId: auditWorkflowId(id) });
+      if (result.kind === 'opened') await addLogEntry(tx, { ...entry, action: 'audit.started' });
+      return result;
+    });
     if (opened.kind === 'running')
       throw new ApiProblem('audit_running', { members: { id: opened.audit.id } });
     try {
       await startAudit(temporal, auditTaskQueue, opened.audit);
     } catch (error) {
       if (isRefused(error)) {
-        await asSystem(db, (tx) => withdrawAudit(tx, id));
+        await asSystem(db, async (tx) => {
+          await withdrawAudit(tx, id);
+          await addLogEntry(tx, { ...entry, action: 'audit.refused' });
+        });
         throw temporalUnavailable(error);
       }
       log.warn({ err: error, auditId: id }, 'whether an audit was started is not known; sweep will find out');

@@ -26,7 +26,13 @@ export const postConnectionRoute = defineRoute({
     },
     201: { description: 'A new flow.', body: flowSchema },
   },
-  problems: ['user_unknown', 'app_unknown', 'app_needs_no_connection', 'return_url_not_allowed'],
+  problems: [
+    'user_unknown',
+    'user_erasing',
+    'app_unknown',
+    'app_needs_no_connection',
+    'return_url_not_allowed',
+  ],
   handler: async (deps, { params, body }) => {
     const { userId } = await requireUser(deps.db, params.userId);
     const { app, reconnect = false, returnUrl = null } = body;

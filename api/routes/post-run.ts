@@ -39,6 +39,7 @@ export const postRunRoute = defineRoute({
   },
   problems: [
     'user_unknown',
+    'user_erasing',
     'tool_unknown',
     'thread_busy',
     'idempotency_in_progress',

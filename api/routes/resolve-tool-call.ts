@@ -3,6 +3,7 @@
  * unknown. A row first, then a word to the workflow. Until then the ledger refuses further writes of that tool and account.
  */
 import { z } from 'zod';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { appendEvents } from '../../db/events.ts';
 import { getToolCall } from '../../db/ledger.ts';
 import { resolveToolCall } from '../../db/resolutions.ts';
@@ -11,6 +12,7 @@ import { asSystem, type SystemTx } from '../../db/scope.ts';
 import type { ToolCall } from '../../db/transcript.ts';
 import type { Json } from '../../domain/json.ts';
 import { isEndedRunStatus } from '../../domain/statuses.ts';
+import { actingKey } from '../acting-key.ts';
 import { defineRoute } from '../define-route.ts';
 import { hintCallDecided } from '../hint-run.ts';
 import { ApiProblem } from '../problem-codes.ts';
@@ -30,9 +32,20 @@ export const resolveToolCallRoute = defineRoute({
   body: resolutionBodySchema,
   responses: { 200: { description: 'The call as it is now.', body: resolvedCallSchema } },
   problems: ['not_found', 'already_decided', 'outcome_known', 'run_ended'],
-  handler: async (deps, { params, body, log }) => {
+  handler: async (deps, { params, body, principal, requestId, log }) => {
     const key = { runId: params.runId, callId: params.toolCallId };
-    const { call, isNew } = await asSystem(deps.db, (tx) => resolve(tx, key, body));
+    const { call, isNew } = await asSystem(deps.db, async (tx) => {
+      const resolved = await resolve(tx, key, body);
+      if (!resolved.isNew) return resolved;
+      await addLogEntry(tx, {
+        by: actingKey({ principal, requestId }),
+        action: 'tool_call.resolved',
+        details: { runId: key.runId, toolCallId: resolved.call.id, outcome: body.outcome },
+        userId: resolved.userId,
+        actor: body.resolver,
+      });
+      return resolved;
+    });
     if (isNew) await hintCallDecided(deps, key, log);
     return {
       status: 200,
@@ -53,13 +66,13 @@ async function resolve(
   tx: SystemTx,
   key: { runId: string; callId: string },
   body: z.output<typeof resolutionBodySchema>,
-): Promise<{ call: ToolCall; isNew: boolean }> {
+): Promise<{ call: ToolCall; userId: string; isNew: boolean }> {
   const run = await lockRun(tx, key.runId);
   const call = run && (await getToolCall(tx, key));
   if (!call) throw new ApiProblem('not_found');
   if (isEndedRunStatus(run.status)) throw new ApiProblem('run_ended');
   if (call.resolution !== null) {
-    if (call.resolution === body.outcome) return { call, isNew: false };
+    if (call.resolution === body.outcome) return { call, userId: run.userId, isNew: false };
     throw new ApiProblem('already_decided', { members: { decided: call.resolution } });
   }
   const { outcome, result, resolver } = body;
@@ -69,5 +82,5 @@ async function resolve(
   const data = { callId: call.id, tool: call.tool, status, resolution: outcome };
   await appendEvents(tx, run, [{ type: 'tool.completed', data }]);
   await refreshRunStatus(tx, run.id);
-  return { call: (await getToolCall(tx, key)) ?? call, isNew: true };
+  return { call: (await getToolCall(tx, key)) ?? call, userId: run.userId, isNew: true };
 }

@@ -1,5 +1,6 @@
 /** POST /v1/deliveries/{deliveryId}/retry: tries a delivery now and the whole schedule anew, under the same webhook-id. */
 import { z } from 'zod';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { forgetGoneReceivers } from '../../db/gone-receivers.ts';
 import { type Delivery, reopenDelivery } from '../../db/notices.ts';
 import { asSystem } from '../../db/scope.ts';
@@ -10,6 +11,7 @@ import {
   deliveryRetrySignal,
   noticeWorkflowId,
 } from '../../workflows/messages.ts';
+import { actingKey } from '../acting-key.ts';
 import type { ApiDeps } from '../deps.ts';
 import { defineRoute } from '../define-route.ts';
 import { ApiProblem } from '../problem-codes.ts';
@@ -31,10 +33,17 @@ export const retryDeliveryRoute = defineRoute({
   params: z.strictObject({ deliveryId: id('delivery') }),
   responses: { 202: { description: 'The delivery as it is now.', body: deliverySchema } },
   problems: ['not_found'],
-  handler: async ({ db, temporal, taskQueue }, { params, log }) => {
+  handler: async ({ db, temporal, taskQueue }, { params, principal, requestId, log }) => {
     const delivery = await asSystem(db, async (tx) => {
       const found = await reopenDelivery(tx, params.deliveryId);
-      if (found?.status === 'pending' && found.channel === 'webhook') await forgetGoneReceivers(tx);
+      if (found?.status !== 'pending') return found;
+      if (found.channel === 'webhook') await forgetGoneReceivers(tx);
+      await addLogEntry(tx, {
+        by: actingKey({ principal, requestId }),
+        action: 'delivery.retried',
+        details: { deliveryId: found.id, noticeId: found.noticeId },
+        userId: found.userId,
+      });
       return found;
     });
     if (!delivery) throw new ApiProblem('not_found');

@@ -34,9 +34,13 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   cancelAudit: 'operator',
   listDeliveries: 'operator',
   retryDelivery: 'operator',
+  createPortalLink: 'runs',
   createApiKey: 'admin',
   listApiKeys: 'admin',
   deleteApiKey: 'admin',
+  eraseUser: 'admin',
+  getErasure: 'admin',
+  listAuditLog: 'admin',
 };
 
 let api: TestApi;

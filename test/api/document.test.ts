@@ -44,6 +44,9 @@ const CONTRACT = [
   'POST /v1/api-keys',
   'GET /v1/api-keys',
   'DELETE /v1/api-keys/{keyId}',
+  'GET /v1/audit-log',
+  'DELETE /v1/users/{userId}',
+  'GET /v1/erasures/{erasureId}',
   'GET /healthz',
   'GET /readyz',
 ];

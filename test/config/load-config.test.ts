@@ -20,6 +20,7 @@ describe('loadConfig', () => {
     expect(config.http).toEqual({
       port: 8080,
       publicUrl: 'http://localhost:8080',
+      trustedProxies: [],
       metricsPort: null,
       requestsPerMinute: 20_000,
       shutdownDelayMs: 0,
@@ -156,6 +157,9 @@ describe('loadConfig', () => {
     ['PUBLIC_URL', 'b.example'],
     ['PUBLIC_URL', 'https://b.example/path'],
     ['LOG_LEVEL', 'loud'],
+    ['TRUSTED_PROXIES', 'proxy.example'],
+    ['TRUSTED_PROXIES', '0.0.0.0/0'],
+    ['TRUSTED_PROXIES', '10.0.0.0/33'],
     ['DATABASE_URL', 'mysql://localhost/b'],
     ['COMPOSIO_REQUESTS_PER_MINUTE', '0'],
     ['API_REQUESTS_PER_MINUTE', '-1'],

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { addApproval } from '../../db/approvals.ts';
+import { addLogEntry } from '../../db/audit-log.ts';
 import { advanceAudit, finishAudit, openAudit } from '../../db/audits.ts';
 import { appendEvents } from '../../db/events.ts';
 import { recordConnections } from '../../db/connections.ts';
@@ -17,7 +18,9 @@ import { useDatabase } from './harness.ts';
 const the = useDatabase();
 const SYSTEM_ONLY = [
   'api_keys',
+  'audit_log',
   'audits',
+  'erasures',
   'gone_receivers',
   'idempotency_keys',
   'request_budgets',
@@ -81,6 +84,14 @@ async function fill(userId: string): Promise<void> {
     await openAudit(tx, { id: `audit-${userId}`, mode: 'users', workflowId: 'x' });
     await advanceAudit(tx, `audit-${userId}`, { from: null, to: userId, counts, skipped });
     await finishAudit(tx, `audit-${userId}`, 'completed');
+    const by = { keyId: 'k', keyName: null, requestId: 'r' };
+    await addLogEntry(tx, {
+      by,
+      action: 'run.cancel_requested',
+      details: { runId },
+      userId,
+      actor: 'someone',
+    });
   });
 }
 

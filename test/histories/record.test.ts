@@ -7,14 +7,18 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
+import { beginErasure } from '../../db/erasures.ts';
 import { addNotice } from '../../db/notices.ts';
-import { asSystemOnce, forUser } from '../../db/scope.ts';
+import { asSystem, asSystemOnce, forUser } from '../../db/scope.ts';
 import { addWebhookEvent } from '../../db/webhook-events.ts';
 import {
   AUDIT_CONNECTIONS,
   DELIVER_NOTICE,
+  ERASE_USER,
+  RETENTION,
   SWEEP,
   deliveryRetrySignal,
+  eraseWorkflowId,
   SETTLE_WEBHOOK_EVENTS,
   webhookEventArrivedSignal,
   webhookEventsWorkflowId,
@@ -228,4 +232,21 @@ test.runIf(isRecording)('settleWebhookEvents', async () => {
   await bellhop.sandbox.releaseBarrier('events');
   await handle.result();
   await record('settle-webhook-events-completes', workflowId);
+}, 60_000);
+
+test.runIf(isRecording)('eraseUser and retention', async () => {
+  const userId = await newUser('erased');
+  await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+  await bellhop.sandbox.addFault({ match: { route: 'accounts.list', userId }, action: { type: 'hold', barrier: 'erase' }, times: 1 });
+  const erasureId = randomUUID();
+  await asSystem(bellhop.db, (tx) => beginErasure(tx, { id: erasureId, userId }));
+  const workflowId = eraseWorkflowId(erasureId);
+  const erasure = await bellhop.client.workflow.start(ERASE_USER, { workflowId, taskQueue: bellhop.taskQueue, args: [{ erasureId }] });
+  await bellhop.sandbox.waitForBarrier('erase');
+  await record('erase-user-waits-for-composio', workflowId);
+  await bellhop.sandbox.releaseBarrier('erase');
+  await erasure.result();
+  await record('erase-user-completes', workflowId);
+  await bellhop.client.workflow.execute(RETENTION, { workflowId: 'retention-recorded', taskQueue: bellhop.taskQueue, args: [] });
+  await record('retention-completes', 'retention-recorded');
 }, 60_000);

@@ -21,6 +21,8 @@ describe('recorded histories', () => {
         'deliver-notice',
         'settle-webhook-events',
         'sweep',
+        'erase-user',
+        'retention',
       ]),
     );
     expect(JSON.stringify(histories)).not.toMatch(/"identity"|whsec_|sandbox-composio-key|markdown_text/);
@@ -42,6 +44,8 @@ describe('a workflow that was broken on purpose', () => {
     ['another activity in the audit', 'audit.auditUsers(', 'audit.auditEverybody(', 'audit-connections-completes'],
     ['another activity for the webhook’s events', 'events.settleWebhookEvents(', 'events.settleOthers(', 'settle-webhook-events'],
     ['another activity in the sweep', 'sweeper.sweepAll(', 'sweeper.sweepSome(', 'sweep'],
+    ['another order in the erasure', 'erase.deleteExecutions(', 'erase.deleteRows2(', 'erase-user'],
+    ['another activity in retention', 'keeper.applyRetention(', 'keeper.applyAll(', 'retention'],
   ])('(%s) fails the replay', async (_name, from, to, prefix) => {
     expect(code.split(from)).toHaveLength(2);
     const affected = histories.filter(({ name }) => name.startsWith(prefix));

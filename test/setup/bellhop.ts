@@ -82,6 +82,7 @@ const SETTINGS: ActivitySettings = {
   webhook: null,
   hasMail: false,
   noticeWaitScale: 1,
+  retention: { runsMs: null, eventsMs: null, deliveriesMs: null, flowsMs: null, auditsMs: null },
   sabotage: null,
 };
 

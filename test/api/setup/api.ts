@@ -70,7 +70,12 @@ export type ApiOptions = {
   readonly publicUrl?: string;
   /** Of Composio's webhook; without them it is switched off. */
   readonly webhookSecrets?: readonly string[];
+  /** Of the API alone. */
   readonly temporalAddress?: string;
+  /** A Temporal server of the caller's own, for the API and the worker. */
+  readonly ownTemporal?: string;
+  /** A migrated database of the caller's own, who drops it. */
+  readonly databaseUrl?: string;
   readonly deps?: Partial<ApiDeps>;
   /** Of one API key; far more than any test makes. 0: no limit. */
   readonly requestsPerMinute?: number;
@@ -95,6 +100,8 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
   const bellhop = await startTestBellhop({
     settings: { publicUrl, ...options.settings },
     ...(options.noWorker === true ? { noWorker: true } : {}),
+    ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
+    ...(options.ownTemporal === undefined ? {} : { temporalAddress: options.ownTemporal }),
   });
   const lines: string[] = [];
   const destination = new Writable({
@@ -105,7 +112,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
   });
   const logger = createLogger({ level: 'info', name: 'test', destination });
   const composio = observeComposio(bellhop.composio);
-  const address = options.temporalAddress ?? (await testTemporalAddress());
+  const address = options.temporalAddress ?? options.ownTemporal ?? (await testTemporalAddress());
   const temporal = createTemporalClient({ connectionOptions: { address }, namespace: 'default' });
   const metrics = createHttpMetrics();
   const observers = createRunObservers({

@@ -1,0 +1,25 @@
+/**
+ * Erasure of one user. The tombstone stands before this starts (db/erasures.ts), so nothing new begins meanwhile. It knows
+ * the erasure's id only: who it is about stands in that user's row, and goes with it.
+ */
+import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { EraseActivities } from '../activities/index.ts';
+import type { EraseUserInput } from './messages.ts';
+import { ERASE_POLICY } from './policies.ts';
+
+const erase = proxyActivities<EraseActivities>(ERASE_POLICY);
+
+export async function eraseUser(input: EraseUserInput): Promise<void> {
+  setCurrentDetails('1/5 ends runs and flows');
+  // What was sent is let finish; a run that does not end in the tool deadline is terminated.
+  await erase.endUsersWork(input);
+  setCurrentDetails('2/5 terminates what is left');
+  await erase.terminateWorkflows(input);
+  setCurrentDetails('3/5 deletes connections');
+  await erase.deleteConnections(input);
+  setCurrentDetails('4/5 deletes workflow executions');
+  await erase.deleteExecutions(input);
+  setCurrentDetails('5/5 deletes rows');
+  await erase.deleteRows(input);
+  setCurrentDetails('done');
+}

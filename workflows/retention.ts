@@ -1,0 +1,10 @@
+/** What is over and old is deleted, and its space given back. By the Schedule `retention`, each night. */
+import { proxyActivities } from '@temporalio/workflow';
+import type { RetentionActivities } from '../activities/index.ts';
+import { RETENTION_POLICY } from './policies.ts';
+
+const keeper = proxyActivities<RetentionActivities>(RETENTION_POLICY);
+
+export async function retention(): Promise<Awaited<ReturnType<RetentionActivities['applyRetention']>>> {
+  return keeper.applyRetention();
+}
