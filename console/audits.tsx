@@ -5,6 +5,7 @@ import { call } from './api.ts';
 import { Ago, duration, Empty, Loading, More, Refusal, Status } from './parts.tsx';
 import type { Audit } from './types.ts';
 import { useList } from './use-list.ts';
+import { counted } from './words.ts';
 
 /** While one runs. */
 const PROGRESS_MS = 1_000;
@@ -91,12 +92,12 @@ function AuditRow({ audit }: { readonly audit: Audit }) {
       </span>
       <Status kind="audit" status={audit.status} />
       <span className="who">
-        {audit.mode === 'users' ? `${audit.usersScanned} users seen, ` : ''}
+        {audit.mode === 'users' ? `${counted(audit.usersScanned, 'user')} seen, ` : ''}
         {audit.broken} broken, {audit.notified} told
         {audit.skipped > 0 ? `, ${audit.skipped} could not be looked at` : ''}
       </span>
       <span className="soft">
-        {MODES[audit.mode]}, {audit.composioRequests} requests
+        {MODES[audit.mode]}, {counted(audit.composioRequests, 'request')}
         {audit.finishedAt === null ? '' : `, ${duration(audit.startedAt, audit.finishedAt)}`}
       </span>
       {audit.status === 'running' ? (

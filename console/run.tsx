@@ -11,7 +11,7 @@ import { ToolCallEntry } from './tool-call.tsx';
 import type { Message, Run, Session, ToolCall } from './types.ts';
 import { isEnded } from './types.ts';
 import { useRunEvents } from './use-run-events.ts';
-import { adviceOn } from './words.ts';
+import { adviceOn, counted } from './words.ts';
 
 export function RunView({ runId, session }: { readonly runId: string; readonly session: Session }) {
   const path = `/v1/runs/${encodeURIComponent(runId)}`;
@@ -83,7 +83,7 @@ function RunHead({ run, session }: { readonly run: Run; readonly session: Sessio
         <div>
           <dt>Used</dt>
           <dd>
-            {run.usage.modelCalls} model calls, {run.usage.toolCalls} tool calls,{' '}
+            {counted(run.usage.modelCalls, 'model call')}, {counted(run.usage.toolCalls, 'tool call')},{' '}
             {run.usage.inputTokens + run.usage.outputTokens} tokens
           </dd>
         </div>

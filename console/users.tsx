@@ -74,8 +74,7 @@ export function UserView({ userId }: { readonly userId: string }) {
       {user.data ? (
         <>
           <p className="soft">
-            {userId}
-            {user.data.email === null ? '' : `, ${user.data.email}`}
+            {[user.data.displayName === null ? null : userId, user.data.email].filter(Boolean).join(', ')}
           </p>
           <h2>Connections</h2>
           <Connections userId={userId} />

@@ -76,3 +76,6 @@ export const reasonOf = (reason: string): string => REASONS[reason] ?? reason;
 
 /** Slugs of apps are lower case: `googlecalendar`. */
 export const appName = (app: string): string => app.charAt(0).toUpperCase() + app.slice(1);
+
+/** `1 run`, `2 runs`; all nouns here take an s. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
