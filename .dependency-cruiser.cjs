@@ -14,6 +14,7 @@ const own = {
   db: ['domain'],
   config: ['domain'],
   api: ['domain', 'composio', 'db', 'config', 'workflows/messages\\.ts'],
+  telemetry: ['domain', 'composio', 'model', 'db', 'workflows/messages\\.ts'],
   console: [],
 };
 const npmOf = {
@@ -41,6 +42,18 @@ const npmOf = {
     'prom-client',
     'close-with-grace',
   ],
+  telemetry: [
+    'prom-client',
+    '@temporalio/client',
+    '@temporalio/worker',
+    '@temporalio/interceptors-opentelemetry',
+    '@opentelemetry/api',
+    '@opentelemetry/context-async-hooks',
+    '@opentelemetry/core',
+    '@opentelemetry/exporter-trace-otlp-http',
+    '@opentelemetry/resources',
+    '@opentelemetry/sdk-trace-base',
+  ],
   // Types come with them. Nothing of ours: it knows the API by its document, as any other caller does.
   console: ['react', 'react-dom', '@types/react', '@types/react-dom', '@tanstack/react-query'],
 };
@@ -51,7 +64,7 @@ const folderRules = Object.entries(own).map(([folder, allowed]) => ({
   severity: 'error',
   from: { path: `^${folder}/`, pathNot: '/main\\.ts$|^db/migrate\\.ts$' },
   to: {
-    path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|worker|sandbox|bench|chaos|test|scripts|console)/',
+    path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|telemetry|worker|sandbox|bench|chaos|test|scripts|console)/',
     pathNot: `^(${[folder, ...allowed].map((f) => (f.endsWith('.ts') ? f : `${f}/`)).join('|')})`,
   },
 }));
@@ -97,7 +110,9 @@ module.exports = {
     {
       name: 'production-no-sandbox',
       severity: 'error',
-      from: { path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|worker|console)/' },
+      from: {
+        path: '^(domain|workflows|activities|composio|model|net|mail|db|config|api|telemetry|worker|console)/',
+      },
       to: { path: '^(sandbox|bench|chaos|test|scripts|examples)/' },
     },
     {

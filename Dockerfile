@@ -50,6 +50,7 @@ COPY mail ./mail
 COPY db ./db
 COPY config ./config
 COPY api ./api
+COPY telemetry ./telemetry
 COPY worker ./worker
 # HOME is empty and not writable: composio-core and Temporal's client would read a key or an address from files in it.
 ENV NODE_ENV=production \

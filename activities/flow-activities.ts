@@ -27,6 +27,8 @@ export type FlowCheck = {
   /** Null when nobody has clicked lately: then there is nothing to poll for. */
   readonly pollIntervalMs: number | null;
   readonly expiresInMs: number;
+  /** Of a flow that has ended: how long it was open. */
+  readonly openForMs?: number;
 };
 
 /** Its end is decided by the database's clock; while this worker's is ahead of that, the flow must not look without a pause. */
@@ -51,6 +53,7 @@ export function createFlowActivities(deps: ActivityDeps) {
           status: now.status,
           pollIntervalMs: isClicked ? deps.settings.pollIntervalMs : null,
           expiresInMs: Math.max(SOONEST_LOOK_MS, now.expiresAt.getTime() - Date.now()),
+          ...(now.endedAt === null ? {} : { openForMs: now.endedAt.getTime() - now.createdAt.getTime() }),
         };
       });
     },

@@ -1,15 +1,20 @@
 /** Starts of workflows from activities: never awaited to their end, and a workflow that runs already is success. */
 import { Context } from '@temporalio/activity';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { SearchAttributePair } from '@temporalio/common';
 import type { Flow } from '../db/flows.ts';
 import { listPendingChannels } from '../db/notices.ts';
 import { forUser } from '../db/scope.ts';
 import type { NoticeChannel } from '../domain/notice.ts';
+import { startWithAttributes } from '../domain/unknown-attribute.ts';
+import { labelDelivery, labelFlow } from '../domain/workflow-labels.ts';
 import {
+  APPS_ATTRIBUTE,
   CONNECT_ACCOUNT,
   type ConnectAccountInput,
   DELIVER_NOTICE,
   type DeliverNoticeInput,
+  USER_ATTRIBUTE,
   WORKFLOW_TASK_TIMEOUT,
   connectionCompletedSignal,
   flowWorkflowId,
@@ -19,28 +24,29 @@ import {
 import type { ActivityDeps } from './deps.ts';
 import { channelsOf } from './run-notices.ts';
 
-/** The server takes 400 bytes of summary, and 64 of a fairness key. */
-const SUMMARY_LENGTH = 200;
-const FAIRNESS_KEY_LENGTH = 64;
-/** Behind runs, which have the server's default of 3: thousands of notices at once must not hold one up. */
-const NOTICE_PRIORITY = 4;
+/** Clients whose namespace has refused our search attributes. */
+const lacksAttributes = new WeakSet<object>();
 
 /** Starts the flow's workflow, or tells the running one to look: what the caller registered may have happened already. */
-export async function startFlowWorkflow(
-  flow: Pick<Flow, 'id' | 'userId' | 'app' | 'appName'>,
-): Promise<void> {
+export async function startFlowWorkflow(flow: Pick<Flow, 'id' | 'userId' | 'app'>): Promise<void> {
   const input: ConnectAccountInput = { flowId: flow.id, userId: flow.userId, app: flow.app };
   const { client, info } = Context.current();
-  await client.workflow.signalWithStart(CONNECT_ACCOUNT, {
-    workflowId: flowWorkflowId(flow.id),
-    taskQueue: mainTaskQueue(info.taskQueue),
-    args: [input],
-    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-    signal: connectionCompletedSignal,
-    signalArgs: [{ app: flow.app }],
-    staticSummary: `connect ${flow.appName} for ${flow.userId}`.slice(0, SUMMARY_LENGTH),
-    priority: { fairnessKey: flow.userId.slice(0, FAIRNESS_KEY_LENGTH) },
-  });
+  const attributes: SearchAttributePair[] = [
+    { key: USER_ATTRIBUTE, value: flow.userId },
+    { key: APPS_ATTRIBUTE, value: [flow.app] },
+  ];
+  await startWithAttributes(client, lacksAttributes, attributes, (typedSearchAttributes) =>
+    client.workflow.signalWithStart(CONNECT_ACCOUNT, {
+      typedSearchAttributes,
+      workflowId: flowWorkflowId(flow.id),
+      taskQueue: mainTaskQueue(info.taskQueue),
+      args: [input],
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      signal: connectionCompletedSignal,
+      signalArgs: [{ app: flow.app }],
+      ...labelFlow(flow),
+    }),
+  );
 }
 
 /** Starts the deliveries of notices just written, one workflow per channel that is in line. */
@@ -71,14 +77,17 @@ export async function startDelivery({
   const { client, info } = Context.current();
   const input: DeliverNoticeInput = { noticeId, userId, ...(channel === 'webhook' ? {} : { channel }) };
   try {
-    await client.workflow.start(DELIVER_NOTICE, {
-      workflowId: noticeWorkflowId(noticeId, channel),
-      taskQueue: mainTaskQueue(info.taskQueue),
-      args: [input],
-      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-      staticSummary: `${channel === 'mail' ? 'mail' : 'notice'} to ${userId}`.slice(0, SUMMARY_LENGTH),
-      priority: { priorityKey: NOTICE_PRIORITY, fairnessKey: userId.slice(0, FAIRNESS_KEY_LENGTH) },
-    });
+    const attributes: SearchAttributePair[] = [{ key: USER_ATTRIBUTE, value: userId }];
+    await startWithAttributes(client, lacksAttributes, attributes, (typedSearchAttributes) =>
+      client.workflow.start(DELIVER_NOTICE, {
+        typedSearchAttributes,
+        workflowId: noticeWorkflowId(noticeId, channel),
+        taskQueue: mainTaskQueue(info.taskQueue),
+        args: [input],
+        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+        ...labelDelivery({ noticeId, userId, channel }),
+      }),
+    );
     return true;
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return false;

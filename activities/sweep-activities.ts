@@ -15,6 +15,7 @@ import { listQuietRuns, listUnheardCancels, listUnstartedRuns, touchRun } from '
 import { asSystem } from '../db/scope.ts';
 import { listMissedWakes } from '../db/waiters.ts';
 import { toEntityId } from '../domain/user-id.ts';
+import { labelRun } from '../domain/workflow-labels.ts';
 import {
   AGENT_RUN,
   type AgentRunInput,
@@ -124,7 +125,7 @@ async function startUnstarted(deps: ActivityDeps): Promise<number> {
         args: [input],
         workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
-        priority: { fairnessKey: userId.slice(0, 64) },
+        ...labelRun({ id, userId }),
       });
       started += 1;
     } catch (error) {

@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { asSystem } from '../db/scope.ts';
 import { hasWebhookEvents, pruneWebhookEvents } from '../db/webhook-events.ts';
+import { labelWebhookEvents } from '../domain/workflow-labels.ts';
 import {
   SETTLE_WEBHOOK_EVENTS,
   WORKFLOW_TASK_TIMEOUT,
@@ -31,7 +32,7 @@ export async function sweepWebhookEvents(deps: ActivityDeps): Promise<number> {
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     signal: webhookEventArrivedSignal,
     signalArgs: [],
-    staticSummary: 'events of Composio’s webhook',
+    ...labelWebhookEvents(),
   });
   return 1;
 }

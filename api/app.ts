@@ -24,6 +24,7 @@ export function createApp(deps: ApiDeps): express.Express {
   app.set('query parser', false);
   // For `req.ip` alone: what else such headers say is read nowhere, or is proved otherwise.
   app.set('trust proxy', [...(deps.trustedProxies ?? [])]);
+  if (deps.trace) app.use(deps.trace);
   app.use(createRequestLog(deps.logger), ...createSecurityHeaders(deps), requireOneHost);
   mountDocuments(
     app,

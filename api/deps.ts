@@ -1,5 +1,6 @@
 /** What routes work with. Made by the main file, handed down by parameter; nothing here is created at import. */
 import type { Client } from '@temporalio/client';
+import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import type { ComposioPort } from '../composio/port.ts';
 import type { Config } from '../config/load-config.ts';
@@ -41,4 +42,6 @@ export type ApiDeps = {
   readonly readiness: Readiness;
   readonly metrics: HttpMetrics;
   readonly logger: Logger;
+  /** Comes before everything else, where traces are on. */
+  readonly trace?: RequestHandler;
 };

@@ -1,10 +1,15 @@
 /** The workflow of a connection flow, as the API starts and wakes it. Every call also starts it when it is not there. */
 import type { Client, SignalDefinition } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { SearchAttributePair } from '@temporalio/common';
 import type { Flow } from '../db/flows.ts';
+import { startWithAttributes } from '../domain/unknown-attribute.ts';
+import { labelFlow } from '../domain/workflow-labels.ts';
 import type { ConnectAccountInput } from '../workflows/messages.ts';
 import {
+  APPS_ATTRIBUTE,
   CONNECT_ACCOUNT,
+  USER_ATTRIBUTE,
   WORKFLOW_TASK_TIMEOUT,
   attemptOpenedSignal,
   connectionCompletedSignal,
@@ -14,12 +19,21 @@ import {
 // A start or a signal is answered in milliseconds; a browser or a caller should not wait longer than this for an outage.
 const DEADLINE_MS = 3_000;
 
+/** Clients whose namespace has refused our search attributes. */
+const lacksAttributes = new WeakSet<Client>();
+const attributesOf = (flow: Flow): SearchAttributePair[] => [
+  { key: USER_ATTRIBUTE, value: flow.userId },
+  { key: APPS_ATTRIBUTE, value: [flow.app] },
+];
+
 type Temporal = { temporal: Client; taskQueue: string };
 
 export async function startFlowWorkflow({ temporal, taskQueue }: Temporal, flow: Flow): Promise<void> {
   await temporal.withDeadline(Date.now() + DEADLINE_MS, async () => {
     try {
-      await temporal.workflow.start(CONNECT_ACCOUNT, optionsOf(taskQueue, flow));
+      await startWithAttributes(temporal, lacksAttributes, attributesOf(flow), (attributes) =>
+        temporal.workflow.start(CONNECT_ACCOUNT, optionsOf(taskQueue, flow, attributes)),
+      );
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
@@ -43,24 +57,26 @@ async function signal<Args extends unknown[]>(
   args: Args,
 ): Promise<void> {
   await temporal.withDeadline(Date.now() + DEADLINE_MS, async () => {
-    await temporal.workflow.signalWithStart<() => Promise<unknown>, unknown[]>(CONNECT_ACCOUNT, {
-      ...(optionsOf(taskQueue, flow) as object as ReturnType<typeof optionsOf> & { args: [] }),
-      signal: definition as SignalDefinition<unknown[]>,
-      signalArgs: args,
-    });
+    await startWithAttributes(temporal, lacksAttributes, attributesOf(flow), (attributes) =>
+      temporal.workflow.signalWithStart<() => Promise<unknown>, unknown[]>(CONNECT_ACCOUNT, {
+        ...(optionsOf(taskQueue, flow, attributes) as object as ReturnType<typeof optionsOf> & { args: [] }),
+        signal: definition as SignalDefinition<unknown[]>,
+        signalArgs: args,
+      }),
+    );
   });
 }
 
-function optionsOf(taskQueue: string, flow: Flow) {
+function optionsOf(taskQueue: string, flow: Flow, typedSearchAttributes: SearchAttributePair[]) {
   const input: ConnectAccountInput = { flowId: flow.id, userId: flow.userId, app: flow.app };
   return {
     workflowId: flowWorkflowId(flow.id),
     taskQueue,
     args: [input],
+    typedSearchAttributes,
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     workflowIdConflictPolicy: 'USE_EXISTING' as const,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE' as const,
-    staticSummary: `connect ${flow.appName} for ${flow.userId}`.slice(0, 200),
-    priority: { fairnessKey: flow.userId.slice(0, 64) },
+    ...labelFlow(flow),
   };
 }

@@ -1,10 +1,16 @@
 /** The API process: config → logger → database → Composio → Temporal → app → listen; stops in the reverse order. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
+import type { RequestHandler } from 'express';
 import { createComposio } from '../composio/create-composio.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { loadTemporalConfig } from '../config/temporal.ts';
+import { isTracingOn } from '../config/tracing.ts';
 import { createDatabase } from '../db/pool.ts';
+import { createComposioMetrics, registerBudgetMetrics } from '../telemetry/call-metrics.ts';
+import { registerDatabaseGauges } from '../telemetry/database-gauges.ts';
+import { startTracing } from '../telemetry/tracing.ts';
+import { watchComposio } from '../telemetry/watched-ports.ts';
 import { auditTaskQueue } from '../workflows/messages.ts';
 import { createApp } from './app.ts';
 import { createAuthenticate } from './auth.ts';
@@ -44,14 +50,22 @@ async function main(): Promise<void> {
     name: 'bellhop-api-budget',
     onListenerLost: (err) => logger.warn({ err }, 'pauses that Composio asks for are heard late'),
   });
-  // Whatever the API asks, a person waits for it.
-  const composio = observeComposio(createComposio({ ...config.composio, budget }).withClass('flows'));
-  const temporalConfig = loadTemporalConfig(process.env);
-  const temporalClient = createTemporalClient(temporalConfig);
-  const temporal = temporalClient.client;
-  const readiness = createReadiness(createProbes({ db, temporal, composio }));
   const metrics = createHttpMetrics();
   const { registry } = metrics;
+  registerBudgetMetrics(registry, budget);
+  registerDatabaseGauges(registry, { db, requestsPerMinute: config.composio.requestsPerMinute });
+  // Whatever the API asks, a person waits for it.
+  const port = createComposio({ ...config.composio, budget }).withClass('flows');
+  const tracing = await startTracing({ isOn: isTracingOn(process.env), name: 'bellhop-api' });
+  const counted = watchComposio(port, createComposioMetrics(registry));
+  const composio = observeComposio(tracing ? watchComposio(counted, tracing.composio) : counted);
+  const temporalConfig = loadTemporalConfig(process.env);
+  const temporalClient = createTemporalClient({
+    ...temporalConfig,
+    ...(tracing ? { interceptors: tracing.client } : {}),
+  });
+  const temporal = temporalClient.client;
+  const readiness = createReadiness(createProbes({ db, temporal, composio }));
   const observers = createRunObservers({ db, listenUrl: config.database.directUrl, logger, registry });
   const bootstrapKey = config.bellhopKey || null;
   if (bootstrapKey === null) await requireAdminKey(db, logger);
@@ -87,6 +101,7 @@ async function main(): Promise<void> {
     consoleSessions,
     console: consoleSettings,
     limits,
+    ...(tracing ? { trace: tracing.http as RequestHandler } : {}),
   };
   const server = await startServer(
     createApp({
@@ -116,6 +131,7 @@ async function main(): Promise<void> {
     await temporalClient.close();
     await budget.close();
     await db.destroy();
+    await tracing?.close();
   });
 }
 

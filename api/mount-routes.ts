@@ -14,6 +14,7 @@ import { parsePart, pickHeaders } from './parse-request.ts';
 import { ApiProblem, PROBLEMS } from './problem-codes.ts';
 import { sendProblem, toProblem } from './problems.ts';
 import { parseQuery } from './query-string.ts';
+import { type RequestIds, idsOfAnswer, idsOfRequest } from './request-ids.ts';
 import { requestIdOf } from './request-log.ts';
 import { isStream, sendStream } from './send-stream.ts';
 
@@ -61,6 +62,7 @@ function createHandler(route: Route, deps: ApiDeps): RequestHandler {
     });
     const request = await readRequest(route, deps, req, res);
     const answer = await route.handler(deps, request);
+    res.locals['ids'] = { ...(res.locals['ids'] as RequestIds), ...idsOfAnswer(answer.body) };
     if (answer.stream) await sendStream(req, res, answer.stream, request.signal);
     else send(res, answer);
   };
@@ -79,12 +81,18 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
   res.once('close', () => gone.abort());
   const isRead = req.method === 'GET' || req.method === 'HEAD';
   const headers = route.headers ? pickHeaders(route.headers, req.headersDistinct) : {};
+  const params = parsePart('path', route.params ?? NOTHING, { ...req.params });
+  const query = parsePart('query', route.query ?? NOTHING, parseQuery(req.url));
+  const parsedHeaders = parsePart('header', route.headers ?? NOTHING, headers);
+  const body = isRead || route.signed ? undefined : await readBody(route, req);
+  const ids = idsOfRequest(params, body, query);
+  res.locals['ids'] = ids;
   return {
     principal: principal as null,
-    params: parsePart('path', route.params ?? NOTHING, { ...req.params }),
-    query: parsePart('query', route.query ?? NOTHING, parseQuery(req.url)),
-    headers: parsePart('header', route.headers ?? NOTHING, headers),
-    body: isRead || route.signed ? undefined : await readBody(route, req),
+    params,
+    query,
+    headers: parsedHeaders,
+    body,
     rawBody: route.signed ? await readRawBody(req) : Buffer.alloc(0),
     requestId: requestIdOf(res),
     host: req.headers.host ?? '',
@@ -92,7 +100,7 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
     cookie: req.headers.cookie ?? '',
     prefers: (types) => req.accepts([...types]) || null,
     signal: gone.signal,
-    log: req.log,
+    log: req.log.child(ids),
   };
 }
 
@@ -134,7 +142,7 @@ function createErrorHandler(routes: readonly Route[], { brand }: ApiDeps): Error
   return (error: unknown, req, res, next) => {
     const problem = toProblem(error);
     const { status } = PROBLEMS[problem.code];
-    if (status >= 500) req.log.error({ err: error }, 'request failed');
+    if (status >= 500) req.log.error({ ...res.locals['ids'], err: error }, 'request failed');
     if (res.headersSent) {
       next(error);
       return;

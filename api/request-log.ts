@@ -25,6 +25,8 @@ export function createRequestLog(logger: Logger): RequestHandler {
     autoLogging: { ignore: (req) => req.url === '/healthz' || req.url === '/readyz' },
     customLogLevel: (_req, res, error) => (error || res.statusCode >= 500 ? 'error' : 'info'),
     quietReqLogger: true,
+    // Called before the request is read too, when nothing is known of it yet.
+    customProps: (_req, res) => (res as { locals?: Record<string, object> }).locals?.['ids'] ?? {},
     serializers: {
       req: (req: { id: string; method: string; url: string }) => ({
         id: req.id,

@@ -1,6 +1,7 @@
 /** The audit's workflow, as the API starts it. */
 import type { Client } from '@temporalio/client';
 import type { Audit } from '../db/audits.ts';
+import { labelAudit } from '../domain/workflow-labels.ts';
 import type { AuditInput } from '../workflows/messages.ts';
 import { AUDIT_CONNECTIONS, WORKFLOW_TASK_TIMEOUT } from '../workflows/messages.ts';
 
@@ -16,7 +17,7 @@ export async function startAudit(temporal: Client, taskQueue: string, audit: Aud
       args: [input],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       workflowIdConflictPolicy: 'USE_EXISTING',
-      staticSummary: `audit (${audit.mode})`,
+      ...labelAudit(audit),
     });
   });
 }

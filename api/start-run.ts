@@ -5,6 +5,8 @@
 import type { Client } from '@temporalio/client';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { SearchAttributePair } from '@temporalio/common';
+import { isUnknownAttribute } from '../domain/unknown-attribute.ts';
+import { labelRun } from '../domain/workflow-labels.ts';
 import type { AgentRunInput } from '../workflows/messages.ts';
 import {
   AGENT_RUN,
@@ -15,7 +17,7 @@ import {
   connectionCheckUpdate,
   runWorkflowId,
 } from '../workflows/messages.ts';
-import { isRefused, isUnknownAttribute } from './temporal-errors.ts';
+import { isRefused } from './temporal-errors.ts';
 
 // What a start gets in any case, also when the checks before it took long: a live server needs a few milliseconds.
 const LEAST_MS = 1_000;
@@ -92,9 +94,6 @@ function startOptions(taskQueue: string, run: StartedRun, typedSearchAttributes:
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     workflowIdConflictPolicy: 'USE_EXISTING' as const,
     workflowIdReusePolicy: 'REJECT_DUPLICATE' as const,
-    // Names only, never the task: the summary is not encrypted and stands in the UI. The server takes 400 bytes.
-    staticSummary: `run for ${run.userId}`,
-    // One user's many runs must not hold up another's. The server takes 64 bytes.
-    priority: { fairnessKey: run.userId.slice(0, 64) },
+    ...labelRun(run),
   };
 }

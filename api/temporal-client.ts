@@ -2,7 +2,7 @@
  * The API's client of Temporal. It connects when it is first used, so the API starts and takes users while Temporal is
  * down, and it does not retry by itself: each failure must say plainly whether the request can have arrived.
  */
-import type { ConnectionOptions } from '@temporalio/client';
+import type { ClientInterceptors, ConnectionOptions } from '@temporalio/client';
 import { Client, Connection, makeGrpcRetryInterceptor } from '@temporalio/client';
 
 /** gRPC's code; its enum is no part of the client's exports. */
@@ -15,6 +15,8 @@ export type ApiTemporal = { readonly client: Client; close(): Promise<void> };
 export function createTemporalClient(options: {
   connectionOptions: ConnectionOptions;
   namespace: string;
+  /** Of whoever watches starts and signals. */
+  interceptors?: ClientInterceptors;
 }): ApiTemporal {
   const connection = Connection.lazy({
     ...options.connectionOptions,
@@ -32,7 +34,11 @@ export function createTemporalClient(options: {
     ],
   });
   return {
-    client: new Client({ connection, namespace: options.namespace }),
+    client: new Client({
+      connection,
+      namespace: options.namespace,
+      ...(options.interceptors === undefined ? {} : { interceptors: options.interceptors }),
+    }),
     close: async () => await connection.close(),
   };
 }

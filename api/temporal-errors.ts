@@ -3,7 +3,6 @@ import { isGrpcServiceError } from '@temporalio/client';
 import { unavailable } from './problem-codes.ts';
 import type { ApiProblem } from './problem-codes.ts';
 
-const INVALID_ARGUMENT: ReadonlySet<number> = new Set([3]);
 const UNAVAILABLE: ReadonlySet<number> = new Set([14]);
 /** gRPC codes with which a server says no: invalid argument, not found, permission, exhausted, precondition, unimplemented, unauthenticated. */
 const REFUSALS: ReadonlySet<number> = new Set([3, 5, 7, 8, 9, 12, 16]);
@@ -21,19 +20,6 @@ export function isRefused(error: unknown): boolean {
     }
   }
   return false;
-}
-
-/** True when the namespace lacks a search attribute. The server names it in one error of the chain, the code may be another's. */
-export function isUnknownAttribute(error: unknown): boolean {
-  let isInvalid = false;
-  let isNamed = false;
-  for (let e: unknown = error; e instanceof Error; e = e.cause) {
-    isNamed ||= /search attribute/i.test(e.message);
-    if (!isGrpcServiceError(e)) continue;
-    isInvalid ||= INVALID_ARGUMENT.has(e.code);
-    isNamed ||= /search attribute/i.test(e.details);
-  }
-  return isInvalid && isNamed;
 }
 
 export function temporalUnavailable(cause: unknown): ApiProblem {

@@ -5,6 +5,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
+import { labelWebhookEvents } from '../domain/workflow-labels.ts';
 import {
   SETTLE_WEBHOOK_EVENTS,
   WORKFLOW_TASK_TIMEOUT,
@@ -52,7 +53,7 @@ export function createWebhooksIn({
           workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
           signal: webhookEventArrivedSignal,
           signalArgs: [],
-          staticSummary: 'events of Composio’s webhook',
+          ...labelWebhookEvents(),
         });
       });
     } catch (error) {

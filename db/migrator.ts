@@ -12,6 +12,7 @@ import * as refusedAccounts from './migrations/0007-refused-accounts.ts';
 import * as audit from './migrations/0008-audit.ts';
 import * as webhookEvents from './migrations/0009-webhook-events.ts';
 import * as notices from './migrations/0010-notices.ts';
+import * as gauges from './migrations/0018-gauges.ts';
 import * as apiKeys from './migrations/0020-api-keys.ts';
 import * as auditLog from './migrations/0021-audit-log.ts';
 import * as erasures from './migrations/0022-erasures.ts';
@@ -30,6 +31,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0008-audit': audit,
   '0009-webhook-events': webhookEvents,
   '0010-notices': notices,
+  '0018-gauges': gauges,
   '0020-api-keys': apiKeys,
   '0021-audit-log': auditLog,
   '0022-erasures': erasures,

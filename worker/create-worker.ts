@@ -11,6 +11,7 @@ import {
 } from '@temporalio/worker';
 import { type ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
+import { logActivityIds } from '../telemetry/activity-ids.ts';
 import { auditTaskQueue, noticesTaskQueue, toolsTaskQueue } from '../workflows/messages.ts';
 
 export type WorkerDeps = ActivityDeps & {
@@ -24,6 +25,8 @@ export type WorkerDeps = ActivityDeps & {
   readonly queues?: readonly WorkerQueue[];
   /** Null: not versioned. */
   readonly deployment?: WorkerDeployment | null;
+  /** Who watches: metrics, traces. */
+  readonly watchers?: NonNullable<WorkerOptions['interceptors']>;
 };
 export type WorkerQueue = 'main' | 'notices' | 'tools' | 'audit';
 export type WorkerDeployment = { readonly name: string; readonly buildId: string };
@@ -109,9 +112,11 @@ function deliveryOptions(deps: WorkerDeps): WorkerOptions {
   };
 }
 
-function sharedOptions(deps: WorkerDeps) {
-  const { connection, namespace, settings, deployment } = deps;
+function sharedOptions(deps: WorkerDeps): Omit<WorkerOptions, 'taskQueue'> {
+  const { connection, namespace, settings, deployment, watchers } = deps;
+  const { activity = [], ...interceptors } = watchers ?? {};
   return {
+    interceptors: { ...interceptors, activity: [logActivityIds, ...activity] },
     ...(deployment ? versioned(deployment) : {}),
     connection,
     namespace,
@@ -119,7 +124,7 @@ function sharedOptions(deps: WorkerDeps) {
     maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
     defaultHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE,
     shutdownGraceTime: settings.toolTimeoutMs + GRACE_MARGIN_MS,
-  } as const;
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The worker's own small server: /healthz, /readyz and /metrics on WORKER_METRICS_PORT. No framework: three fixed answers. */
 import { type Server, createServer } from 'node:http';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { WorkerMetrics } from './metrics.ts';
 
 /** Probes and scrapers are quick; whoever is not holds nothing for long, and a few at once are all there are. */
 const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 65_000 } as const;
@@ -8,9 +8,11 @@ const MAX_CONNECTIONS = 100;
 
 export type WorkerHealth = { readonly server: Server; close(): Promise<void> };
 
-export async function serveHealth(port: number, isReady: () => boolean): Promise<WorkerHealth> {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+export async function serveHealth(
+  port: number,
+  isReady: () => boolean,
+  metrics: Pick<WorkerMetrics, 'text' | 'contentType'>,
+): Promise<WorkerHealth> {
   const server = createServer(LIMITS, (request, response) => {
     const answer = (status: number, body: string, type = 'application/json'): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
@@ -19,7 +21,10 @@ export async function serveHealth(port: number, isReady: () => boolean): Promise
     if (request.url === '/readyz')
       return isReady() ? answer(200, '{"status":"ready"}') : answer(503, '{"status":"not_ready"}');
     if (request.url === '/metrics') {
-      void registry.metrics().then((text) => answer(200, text, registry.contentType));
+      void metrics.text().then(
+        (text) => answer(200, text, metrics.contentType),
+        () => answer(500, '{"status":"failed"}'),
+      );
       return undefined;
     }
     return answer(404, '{"status":"not_found"}');

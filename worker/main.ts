@@ -5,13 +5,16 @@ import { createComposio } from '../composio/create-composio.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { loadTemporalConfig } from '../config/temporal.ts';
+import { isTracingOn } from '../config/tracing.ts';
 import { createDatabase } from '../db/pool.ts';
 import { createSmtpMail } from '../mail/smtp.ts';
 import { createModel } from '../model/openai.ts';
+import { startTracing } from '../telemetry/tracing.ts';
 import { connectTemporal } from './connect.ts';
 import { createWorker } from './create-worker.ts';
 import { serveHealth } from './health.ts';
 import { boundHeapGrowth } from './memory.ts';
+import { createWorkerMetrics } from './metrics.ts';
 import { installRuntime } from './runtime.ts';
 import { ensureSchedules } from './schedules.ts';
 import { findMissingAttributes } from './search-attributes.ts';
@@ -19,13 +22,17 @@ import { activitySettings } from './settings.ts';
 import { sayVersion } from './say-version.ts';
 import { superviseWorker } from './supervise.ts';
 import { auditTaskQueue } from '../workflows/messages.ts';
+import { watchWorker } from './watchers.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
 boundHeapGrowth();
 try {
   const config = loadConfig(process.env, 'worker');
   const logger = createLogger({ level: config.log.level, name: 'worker' });
-  installRuntime(logger);
+  const port = config.worker.metricsPort;
+  const metrics = port === null ? null : await createWorkerMetrics();
+  const tracing = await startTracing({ isOn: isTracingOn(process.env), name: 'bellhop-worker' });
+  installRuntime(logger, metrics?.temporalAddress ?? null);
   const onIdleError = (err: Error): void => logger.warn({ err }, 'idle database connection lost');
   const db = createDatabase({
     url: config.database.url,
@@ -56,10 +63,10 @@ try {
   const { taskQueue } = config.temporal;
   const { namespace } = temporalConfig;
   const settings = activitySettings(config);
+  const { requestsPerMinute } = config.composio;
   const deps = {
     db,
-    composio,
-    model,
+    ...watchWorker({ metrics, tracing }, { db, budget, requestsPerMinute, composio, model }),
     mail,
     settings,
     connection: temporal.native,
@@ -77,14 +84,15 @@ try {
     auditTaskQueue: isAuditSeparate ? auditTaskQueue(taskQueue) : taskQueue,
     auditCron: config.audit.cron,
   });
-  const port = config.worker.metricsPort;
-  const health = port === null ? null : await serveHealth(port, () => worker.getState() === 'RUNNING');
+  const isReady = (): boolean => worker.getState() === 'RUNNING';
+  const health = port === null || metrics === null ? null : await serveHealth(port, isReady, metrics);
   await superviseWorker({ worker, logger, graceMs: settings.toolTimeoutMs }, [
     async () => health?.close(),
     () => temporal.close(),
     () => budget.close(),
     async () => mail?.close(),
     () => db.destroy(),
+    async () => tracing?.close(),
   ]);
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);

@@ -6,6 +6,7 @@ import {
   type ScheduleOptions,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
+import { type WorkflowLabels, labelAudit, labelSweep } from '../domain/workflow-labels.ts';
 import {
   AUDIT_CONNECTIONS,
   AUDIT_SCHEDULE_ID,
@@ -44,6 +45,7 @@ export async function ensureSchedules(
       taskQueue,
       args: [],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      ...shown(labelSweep()),
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
   });
@@ -92,10 +94,16 @@ function auditSchedule(taskQueue: string, auditCron: string): ScheduleOptions {
       taskQueue,
       args: [input],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      ...shown(labelAudit(input)),
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
     memo: { [CRON_MEMO]: auditCron },
   };
+}
+
+/** The SDK's Schedules take no priority; the workflows' policies have it instead. */
+function shown({ staticSummary, staticDetails }: WorkflowLabels) {
+  return { staticSummary, staticDetails };
 }
 
 /** @returns false when it is there already. */

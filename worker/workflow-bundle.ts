@@ -38,6 +38,7 @@ export async function loadWorkflowBundle(
 export async function buildWorkflowBundle(): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(ROOT, 'workflows', 'index.ts'),
+    workflowInterceptorModules: [join(ROOT, 'workflows', 'interceptors.ts')],
     // Its progress lines say nothing that a caller could act on; errors are thrown.
     logger: {
       log: () => {},

@@ -60,9 +60,11 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   let checked: ConnectionCheck | null = null;
   let progress = input.resume ?? START;
   let shown: RunStatus | null = null;
+  /** Calls whose outcome nobody knows, as far as this workflow has heard. */
+  const unknown = new Map<string, RunnableCall>();
   const show = (status: RunStatus): void => {
     shown = status;
-    showRun({ status, turn: progress.turn, waitingFor: waits.apps(), calls: waits.calls() });
+    showRun({ userId: input.userId, status, turn: progress.turn, waits, unknown: [...unknown.values()] });
   };
   const waits = createRunWaits(() => {
     if (waits.status() !== shown || waits.status() !== 'running') show(waits.status());
@@ -75,7 +77,10 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   });
   setHandler(callDecidedSignal, (hint: unknown) => {
     const callId = (hint as { callId?: unknown } | null | undefined)?.callId;
-    if (typeof callId === 'string') waits.hintCall(callId);
+    if (typeof callId !== 'string') return;
+    waits.hintCall(callId);
+    // For the eye only: what is known of the call is in its row.
+    if (unknown.delete(callId)) show(shown ?? 'running');
   });
   setHandler(runAdmittedSignal, () => waits.hintPlace());
   setHandler(connectionCheckUpdate, async () => {
@@ -88,9 +93,10 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   const awaitConnection = async (
     apps: readonly WaitingApp[],
     seen: Seen,
-    timeoutMs: number,
+    { since, timeoutMs }: { since: number; timeoutMs: number },
   ): Promise<void> => {
-    if (!(await waits.awaitConnection(apps, seen, timeoutMs)))
+    const awaited = apps.map(({ app, reason, flowId }) => ({ app, reason, flowId, since }));
+    if (!(await waits.awaitConnection(awaited, seen, since + timeoutMs - Date.now())))
       throw new ConnectionTimeout(apps.map(({ app }) => app).join(', '));
   };
 
@@ -98,7 +104,8 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
     let waitedSince: number | null = null;
     for (;;) {
       const seen = waits.seen();
-      const begun = await gate.beginRun(key);
+      const summary = waitedSince === null ? 'connection check' : 'connection check, again';
+      const begun = await gate.beginRun.executeWithOptions({ summary }, [key]);
       checked ??= { status: begun.status, waitingFor: begun.waitingFor };
       if (begun.isQueued) {
         await waits.awaitPlace(seen);
@@ -106,7 +113,10 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
       }
       if (begun.status !== 'waiting_for_connection') return begun;
       waitedSince ??= Date.now();
-      await awaitConnection(begun.waitingFor, seen, waitedSince + begun.connectTimeoutMs - Date.now());
+      await awaitConnection(begun.waitingFor, seen, {
+        since: waitedSince,
+        timeoutMs: begun.connectTimeoutMs,
+      });
     }
   };
 
@@ -129,19 +139,26 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
         case 'needs_connection':
           // From the first look on: a wake-up that did not help must not start the wait anew.
           waitedSince ??= Date.now();
-          await awaitConnection([outcome], seen, waitedSince + begun.connectTimeoutMs - Date.now());
+          await awaitConnection([outcome], seen, { since: waitedSince, timeoutMs: begun.connectTimeoutMs });
           break;
         case 'needs_approval':
           // Its connection works, so a later break is a new one, with a wait of its own.
           waitedSince = null;
-          await waits.awaitDecision({ ...call, for: 'approval' }, seen, outcome.expiresInMs);
+          await waits.awaitDecision(
+            { ...call, for: 'approval', since: Date.now() },
+            seen,
+            outcome.expiresInMs,
+          );
           break;
         case 'needs_resolution':
-          await waits.awaitDecision({ ...call, for: 'resolution' }, seen, null);
+          await waits.awaitDecision({ ...call, for: 'resolution', since: Date.now() }, seen, null);
           break;
+        case 'unknown':
+          unknown.set(call.id, call);
+          show(waits.status());
+          return outcome;
         case 'done':
         case 'failed':
-        case 'unknown':
         case 'denied':
         case 'ended':
           return outcome;
@@ -158,7 +175,12 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
 
   /** Not ended by a cancellation: the row must have its end. The first end wins, so the row's status is the result. */
   const close = async (end: Parameters<RunActivities['endRun']>[0]['end']): Promise<AgentRunResult> => {
-    const ended = await CancellationScope.nonCancellable(() => record.endRun({ ...key, end }));
+    const ended = await CancellationScope.nonCancellable(() =>
+      record.endRun.executeWithOptions(
+        { summary: `end: ${end.status === 'failed' ? end.code : end.status}` },
+        [{ ...key, end }],
+      ),
+    );
     checked ??= { status: ended.status, waitingFor: [] };
     const { status } = ended;
     return status === 'failed' && end.status === 'failed' ? { status, error: end.code } : { status };

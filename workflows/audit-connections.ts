@@ -49,7 +49,7 @@ async function auditNext(auditId: string): Promise<boolean> {
     await audit.auditUsers({ auditId });
     return false;
   }
-  const progress = await audit.auditNextUsers({ auditId });
+  const progress = await audit.auditNextUsers.executeWithOptions({ summary: 'next users' }, [{ auditId }]);
   show(progress);
   return !progress.isLast;
 }

@@ -30,14 +30,15 @@ export async function connectAccount(input: ConnectAccountInput): Promise<Connec
   let clicks = 0;
   setHandler(connectionCompletedSignal, () => void (hints += 1));
   setHandler(attemptOpenedSignal, () => void (clicks += 1));
-  setCurrentDetails(`- [ ] ${input.app}: waits for ${input.userId}`);
+  const since = workflowInfo().startTime.toISOString().slice(0, 19);
+  setCurrentDetails(`- [ ] ${input.app}: waits for ${input.userId} since ${since}Z`);
 
   let slowness = 1;
   for (;;) {
     // Many clicks in a week are many polls; what was heard so far is looked at first thing by the next one.
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof connectAccount>(input);
     const seen = { hints, clicks };
-    const check = await flows.checkFlow(input);
+    const check = await flows.checkFlow.executeWithOptions({ summary: `look for ${input.app}` }, [input]);
     if (check.status !== 'open') {
       setCurrentDetails(`- [${check.status === 'completed' ? 'x' : ' '}] ${input.app}: ${check.status}`);
       return { status: check.status };
@@ -47,6 +48,7 @@ export async function connectAccount(input: ConnectAccountInput): Promise<Connec
     const hinted = await condition(
       () => hints !== seen.hints || clicks !== seen.clicks,
       Math.max(1, Math.min(waitMs, check.expiresInMs)),
+      { summary: isPolling ? 'until the next poll' : 'until somebody clicks, or the flow expires' },
     );
     slowness = hinted || !isPolling ? 1 : Math.min(SLOWEST_POLL, slowness * BACKOFF);
   }

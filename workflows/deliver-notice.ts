@@ -44,8 +44,10 @@ export async function deliverNotice(
     const wait = WAITS_MS[attempt];
     const again = isUrged;
     isUrged = false;
-    const outcome = await notices.deliverNotice({ ...input, isLast: wait === undefined, again });
     const number = `attempt ${attempt + 1}`;
+    const outcome = await notices.deliverNotice.executeWithOptions({ summary: number }, [
+      { ...input, isLast: wait === undefined, again },
+    ]);
     if (outcome.status !== 'retry') {
       setCurrentDetails(`${outcome.status} at ${number}`);
       // Asked for while the last attempt was on its way.
@@ -57,6 +59,7 @@ export async function deliverNotice(
     setCurrentDetails(`${number} failed (${outcome.httpStatus ?? 'no answer'})`);
     // Math.random is the workflow's own, seeded one.
     const waitMs = Math.max(wait * (1 + JITTER * Math.random()), outcome.retryAfterMs ?? 0);
-    if (await condition(() => isUrged, waitMs * (outcome.waitScale ?? 1))) attempt = -1;
+    const summary = `until attempt ${attempt + 2}`;
+    if (await condition(() => isUrged, waitMs * (outcome.waitScale ?? 1), { summary })) attempt = -1;
   }
 }

@@ -34,6 +34,19 @@ export const STATUS_ATTRIBUTE = defineSearchAttributeKey('BellhopStatus', Search
 export const APPS_ATTRIBUTE = defineSearchAttributeKey('BellhopApps', SearchAttributeType.KEYWORD_LIST);
 
 /**
+ * Beside its apps, a run's BellhopApps has what it waits for and what is wrong with it, so that one filter finds it. No
+ * app's slug has a colon.
+ */
+export const waitingTag = (app: string): string => `waiting:${app}`;
+export const UNKNOWN_TAG = 'outcome:unknown';
+export const isTag = (name: string): boolean => name.includes(':');
+
+/** The header of a start, and of each activity, that says which trace it belongs to; OpenTelemetry's interceptors name it so. */
+export const TRACE_HEADER = '_tracer-data';
+/** Of the input of workflows and activities: what their log lines name. */
+export const LOG_IDS = ['runId', 'userId', 'callId', 'flowId', 'noticeId', 'auditId'] as const;
+
+/**
  * Given with every start. A workflow task whose worker died is given to another one after this. A task takes milliseconds,
  * the replay of a long run under load a second; the server's default is 10 s.
  */

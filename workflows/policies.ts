@@ -1,6 +1,7 @@
 /** One named set of activity options per kind of work. Every number has its reason; nothing else in workflows/ sets a time-out. */
 import type { ActivityOptions } from '@temporalio/workflow';
 import { ActivityCancellationType } from '@temporalio/workflow';
+import { labelAudit } from '../domain/workflow-labels.ts';
 
 /**
  * A lost worker is noticed after this, and its work begins elsewhere RETRY's first interval later: together within 5 s.
@@ -64,6 +65,8 @@ export const AUDIT_POLICY = {
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   // There is one audit: to ask every 10 s costs nothing, and an audit whose worker was lost again and again does not stand still.
   retry: { ...RETRY, maximumInterval: '10 seconds' },
+  // The Schedule's audits start without one: behind everybody's runs.
+  priority: labelAudit({ mode: '' }).priority,
 } as const satisfies ActivityOptions;
 
 /** One POST to the integrator, or one mail. The workflow's own schedule decides about further ones. */

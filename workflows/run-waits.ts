@@ -13,11 +13,17 @@ export type Seen = {
   readonly calls: ReadonlyMap<string, number>;
   readonly places: number;
 };
+/** `since`: milliseconds since 1970. */
+export type AwaitedApp = WaitingApp & { readonly since: number };
 export type WaitingCall = {
   readonly id: string;
   readonly tool: string;
   readonly for: 'approval' | 'resolution';
+  readonly since: number;
 };
+
+/** Of a timer's summary: the server takes 400 bytes. */
+const MOST_SUMMARY = 200;
 
 export type RunWaits = {
   /** `null`: all apps that are waited for. */
@@ -26,22 +32,25 @@ export type RunWaits = {
   hintPlace(): void;
   seen(): Seen;
   /** Until one of these apps was reported connected since `seen`. @returns false when the time was up first. */
-  awaitConnection(apps: readonly WaitingApp[], seen: Seen, timeoutMs: number): Promise<boolean>;
+  awaitConnection(apps: readonly AwaitedApp[], seen: Seen, timeoutMs: number): Promise<boolean>;
   /** Until the call was reported decided since `seen`, or the time is up; `null` waits for as long as it takes. */
   awaitDecision(call: WaitingCall, seen: Seen, timeoutMs: number | null): Promise<void>;
   /** Until a place was reported free since `seen`. */
   awaitPlace(seen: Seen): Promise<void>;
   /** The first that holds, as the run's row has it. */
   status(): RunStatus;
-  apps(): readonly WaitingApp[];
+  apps(): readonly AwaitedApp[];
   calls(): readonly WaitingCall[];
+  /** Waited for once, and no longer. */
+  connected(): readonly string[];
 };
 
 /** @param onChange called when the status that follows from the waits may have changed. */
 export function createRunWaits(onChange: () => void): RunWaits {
   const hintedApps = new Map<string, number>();
   const hintedCalls = new Map<string, number>();
-  const apps = new Map<string, WaitingApp>();
+  const apps = new Map<string, AwaitedApp>();
+  const connected = new Set<string>();
   const calls = new Map<string, WaitingCall>();
   let places = 0;
   const count = (hints: Map<string, number>, key: string): void => {
@@ -57,11 +66,19 @@ export function createRunWaits(onChange: () => void): RunWaits {
     },
     seen: () => ({ apps: new Map(hintedApps), calls: new Map(hintedCalls), places }),
     async awaitConnection(awaited, seen, timeoutMs) {
-      for (const app of awaited) apps.set(app.app, app);
+      for (const app of awaited) {
+        apps.set(app.app, app);
+        connected.delete(app.app);
+      }
       onChange();
       const isHinted = (): boolean => awaited.some(({ app }) => hintedApps.get(app) !== seen.apps.get(app));
-      const isWoken = await condition(isHinted, Math.max(1, timeoutMs));
-      for (const { app } of awaited) apps.delete(app);
+      const summary = `${awaited.map(({ app }) => app).join(', ')} to be connected`.slice(0, MOST_SUMMARY);
+      const isWoken = await condition(isHinted, Math.max(1, timeoutMs), { summary });
+      for (const { app } of awaited) {
+        apps.delete(app);
+        // Shown as such until an activity says otherwise.
+        if (isWoken) connected.add(app);
+      }
       if (isWoken) onChange();
       return isWoken;
     },
@@ -69,7 +86,10 @@ export function createRunWaits(onChange: () => void): RunWaits {
       calls.set(call.id, call);
       onChange();
       const isHinted = (): boolean => hintedCalls.get(call.id) !== seen.calls.get(call.id);
-      await (timeoutMs === null ? condition(isHinted) : condition(isHinted, Math.max(1, timeoutMs)));
+      const summary = `${call.for} of ${call.tool}`.slice(0, MOST_SUMMARY);
+      await (timeoutMs === null
+        ? condition(isHinted)
+        : condition(isHinted, Math.max(1, timeoutMs), { summary }));
       calls.delete(call.id);
       onChange();
     },
@@ -82,5 +102,6 @@ export function createRunWaits(onChange: () => void): RunWaits {
     },
     apps: () => [...apps.values()],
     calls: () => [...calls.values()],
+    connected: () => [...connected],
   };
 }

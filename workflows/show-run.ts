@@ -1,23 +1,67 @@
-/** What an operator sees of a run in the Temporal UI: a checklist without content, and the status to filter by. */
-import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { RunStatus } from '../domain/statuses.ts';
-import { type WaitingApp, STATUS_ATTRIBUTE, USER_ATTRIBUTE } from './messages.ts';
-import type { WaitingCall } from './run-waits.ts';
+/** What an operator sees of a run in the Temporal UI: a checklist without content, and what to filter by. */
+import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { type RunStatus, isEndedRunStatus } from '../domain/statuses.ts';
+import {
+  APPS_ATTRIBUTE,
+  STATUS_ATTRIBUTE,
+  UNKNOWN_TAG,
+  USER_ATTRIBUTE,
+  isTag,
+  waitingTag,
+} from './messages.ts';
+import type { RunnableCall } from './next-step.ts';
+import type { RunWaits } from './run-waits.ts';
 
-export function showRun(view: {
-  status: RunStatus;
-  turn: number;
-  waitingFor: readonly WaitingApp[];
-  calls: readonly WaitingCall[];
-}): void {
-  const lines = [
-    ...view.waitingFor.map(({ app, reason }) => `- [ ] ${app}: ${reason}`),
-    ...view.calls.map((call) => `- [ ] ${call.tool}: ${call.for} of ${call.id}`),
-  ];
-  setCurrentDetails([`**${view.status}**, turn ${view.turn}`, ...lines].join('\n'));
+export type RunSight = {
+  readonly userId: string;
+  readonly status: RunStatus;
+  readonly turn: number;
+  readonly waits: Pick<RunWaits, 'apps' | 'calls' | 'connected'>;
+  /** Calls whose outcome nobody knows. */
+  readonly unknown: readonly RunnableCall[];
+};
+
+export function showRun(sight: RunSight): void {
+  setCurrentDetails(checklist(sight));
   const attributes = workflowInfo().typedSearchAttributes;
   // Set at the start only where the namespace has the attributes; where it lacks them, an upsert would wedge the workflow.
-  if (attributes.get(USER_ATTRIBUTE) === undefined || attributes.get(STATUS_ATTRIBUTE) === view.status)
-    return;
-  upsertSearchAttributes([{ key: STATUS_ATTRIBUTE, value: view.status }]);
+  if (attributes.get(USER_ATTRIBUTE) === undefined) return;
+  const known = attributes.get(APPS_ATTRIBUTE) ?? [];
+  const apps = [
+    ...known.filter((name) => !isTag(name)),
+    ...awaitedApps(sight).map(({ app }) => waitingTag(app)),
+    ...(isUnsettled(sight) ? [UNKNOWN_TAG] : []),
+  ];
+  const hasStatus = attributes.get(STATUS_ATTRIBUTE) === sight.status;
+  const hasApps = apps.length === known.length && apps.every((name, index) => name === known[index]);
+  // The order matters: an upsert of the status alone is what workflows did before they had tags.
+  if (hasStatus && (hasApps || !patched('tags-of-waits'))) return;
+  upsertSearchAttributes([
+    { key: STATUS_ATTRIBUTE, value: sight.status },
+    ...(hasApps ? [] : [{ key: APPS_ATTRIBUTE, value: apps }]),
+  ]);
+}
+
+/** A run that was ended while it waited waits no longer. */
+const awaitedApps = ({ status, waits }: RunSight) => (isEndedRunStatus(status) ? [] : waits.apps());
+const awaitedCalls = ({ status, waits }: RunSight) => (isEndedRunStatus(status) ? [] : waits.calls());
+
+function isUnsettled(sight: RunSight): boolean {
+  return sight.unknown.length > 0 || awaitedCalls(sight).some((call) => call.for === 'resolution');
+}
+
+function checklist(sight: RunSight): string {
+  const { userId, status, turn, waits, unknown } = sight;
+  const since = (ms: number): string => `since ${new Date(ms).toISOString().slice(0, 19)}Z`;
+  return [
+    `**${status}**, turn ${turn}`,
+    ...waits.connected().map((app) => `- [x] ${app}: connected`),
+    ...awaitedApps(sight).map(
+      (app) => `- [ ] ${app.app}: ${app.reason}, waits for ${userId} ${since(app.since)}`,
+    ),
+    ...awaitedCalls(sight).map(
+      (call) => `- [ ] ${call.tool}: ${call.for} of ${call.id}, waits for an operator ${since(call.since)}`,
+    ),
+    ...unknown.map((call) => `- [ ] ${call.tool}: outcome of ${call.id} unknown`),
+  ].join('\n');
 }

@@ -4,6 +4,7 @@ import { addLogEntry } from '../../db/audit-log.ts';
 import { forgetGoneReceivers } from '../../db/gone-receivers.ts';
 import { type Delivery, reopenDelivery } from '../../db/notices.ts';
 import { asSystem } from '../../db/scope.ts';
+import { labelDelivery } from '../../domain/workflow-labels.ts';
 import type { DeliverNoticeInput } from '../../workflows/messages.ts';
 import {
   DELIVER_NOTICE,
@@ -72,6 +73,7 @@ async function urge(
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       signal: deliveryRetrySignal,
       signalArgs: [],
+      ...labelDelivery({ noticeId, userId, channel }),
     });
   });
 }

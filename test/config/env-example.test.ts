@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../config/load-config.ts';
 import { variables } from '../../config/schema.ts';
 import { TEMPORAL_VARIABLES } from '../../config/temporal.ts';
+import { TRACING_VARIABLES } from '../../config/tracing.ts';
 
 const lines = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8').split('\n');
 const entries = lines.flatMap((line) => {
@@ -11,9 +12,9 @@ const entries = lines.flatMap((line) => {
 });
 
 describe('.env.example', () => {
-  it('names exactly the variables that the schema and Temporal know, each once', () => {
+  it('names exactly the variables that the schema, Temporal and OpenTelemetry know, each once', () => {
     expect(entries.map((entry) => entry.name).sort()).toEqual(
-      [...Object.keys(variables), ...TEMPORAL_VARIABLES].sort(),
+      [...Object.keys(variables), ...TEMPORAL_VARIABLES, ...TRACING_VARIABLES].sort(),
     );
   });
 

@@ -21,6 +21,7 @@ const SYSTEM_ONLY = [
   'audit_log',
   'audits',
   'erasures',
+  'gauge_snapshots',
   'gone_receivers',
   'idempotency_keys',
   'request_budgets',

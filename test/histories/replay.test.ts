@@ -37,9 +37,9 @@ describe('recorded histories', () => {
 
 describe('a workflow that was broken on purpose', () => {
   test.each<[string, string, string, string]>([
-    ['another activity first', 'gate.beginRun(', 'gate.beginRunAnew(', 'agent-run'],
+    ['another activity first', 'gate.beginRun.executeWithOptions(', 'gate.beginRunAnew.executeWithOptions(', 'agent-run'],
     ['a further activity before the model', 'model.callModel.executeWithOptions(', 'model.askModel.executeWithOptions(', 'agent-run-completes'],
-    ['another activity in the poll', 'flows.checkFlow(', 'flows.checkFlowAnew(', 'connect-account'],
+    ['another activity in the poll', 'flows.checkFlow.executeWithOptions(', 'flows.checkFlowAnew.executeWithOptions(', 'connect-account'],
     ['no wait between attempts', 'WAITS_MS[attempt]', 'WAITS_MS[99]', 'deliver-notice'],
     ['another activity in the audit', 'audit.auditUsers(', 'audit.auditEverybody(', 'audit-connections-completes'],
     ['another activity for the webhook’s events', 'events.settleWebhookEvents(', 'events.settleOthers(', 'settle-webhook-events'],

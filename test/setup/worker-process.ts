@@ -26,6 +26,8 @@ export type WorkerProcessOptions = {
   readonly databaseUrl?: string;
   readonly failpoint?: { readonly at: Failpoint; readonly nth?: number; readonly action: FailpointAction };
   readonly env?: Readonly<Record<string, string>>;
+  /** Hears every line that it says. */
+  readonly onLine?: (line: string) => void;
 };
 
 export type WorkerProcess = {
@@ -44,7 +46,7 @@ export type WorkerProcess = {
 
 export async function startWorkerProcess(
   bellhop: Pick<TestBellhop, 'databaseUrl' | 'taskQueue' | 'sandboxUrl' | 'modelUrl'>,
-  { namespace, taskQueue, temporalAddress, databaseUrl, failpoint, env }: WorkerProcessOptions,
+  { namespace, taskQueue, temporalAddress, databaseUrl, failpoint, env, onLine }: WorkerProcessOptions,
 ): Promise<WorkerProcess> {
   const preload = failpoint === undefined ? [] : ['--import', join(import.meta.dirname, 'failpoints.ts')];
   const child = spawn(process.execPath, [...preload, join(ROOT, 'worker', 'main.ts')], {
@@ -69,10 +71,10 @@ export async function startWorkerProcess(
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return watch(child);
+  return watch(child, onLine);
 }
 
-function watch(child: ChildProcess): WorkerProcess {
+function watch(child: ChildProcess, onLine?: (line: string) => void): WorkerProcess {
   const pid = child.pid ?? 0;
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
     child.once('exit', (code, signal) => resolve({ code, signal })),
@@ -82,6 +84,7 @@ function watch(child: ChildProcess): WorkerProcess {
   const polls = new Promise<void>((resolve, reject) => {
     const hear = (line: string): void => {
       if (process.env['TEST_LOG'] === '1') console.error(line);
+      onLine?.(line);
       lines.push(line);
       if (lines.length > TAIL_LINES) lines.shift();
       if (line.includes('the worker polls')) resolve();
