@@ -41,9 +41,13 @@ function readBadAnswers(details: unknown): number {
 /** For the log. Texts only of errors whose makers keep content out of them; PostgreSQL keeps it in `detail`. */
 function describe(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { error: typeof error };
+  if (error instanceof ComposioFailure) {
+    // Its message is the model's to read: it quotes what Composio, and through it the provider, answered.
+    const { name, kind, outcome, httpStatus, code, requestId } = error;
+    return { error: name, kind, outcome, httpStatus, code, requestId };
+  }
   const { code, severity } = error as { code?: unknown; severity?: unknown };
-  const speaks =
-    error instanceof ComposioFailure || error instanceof ModelFailure || typeof severity === 'string';
+  const speaks = error instanceof ModelFailure || typeof severity === 'string';
   return {
     error: error.name,
     ...(code === undefined ? {} : { code }),

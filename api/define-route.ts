@@ -69,12 +69,18 @@ type BodyOf<Spec> = Spec extends { body: infer B extends z.ZodType }
 
 /** Any of the documented answers: the status decides the type of the body. */
 export type Answer<R extends Responses> = {
-  [K in keyof R & number]: { readonly status: K; readonly headers?: Headers } & BodyOf<R[K]>;
+  [K in keyof R & number]: {
+    readonly status: K;
+    readonly headers?: Headers;
+    /** Whom it is about, for the log line, where the body does not say. */
+    readonly userId?: string;
+  } & BodyOf<R[K]>;
 }[keyof R & number];
 
 export type AnyAnswer = {
   status: number;
   headers?: Headers;
+  userId?: string;
   body?: unknown;
   page?: string;
   stream?: Stream['stream'];

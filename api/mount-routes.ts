@@ -62,7 +62,7 @@ function createHandler(route: Route, deps: ApiDeps): RequestHandler {
     });
     const request = await readRequest(route, deps, req, res);
     const answer = await route.handler(deps, request);
-    res.locals['ids'] = { ...(res.locals['ids'] as RequestIds), ...idsOfAnswer(answer.body) };
+    res.locals['ids'] = { ...(res.locals['ids'] as RequestIds), ...idsOfAnswer(answer) };
     if (answer.stream) await sendStream(req, res, answer.stream, request.signal);
     else send(res, answer);
   };

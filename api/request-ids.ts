@@ -17,8 +17,8 @@ export function idsOfRequest(...parts: readonly unknown[]): RequestIds {
 }
 
 /** A run that is answered says whose it is, and a new one which it is. */
-export function idsOfAnswer(body: unknown): RequestIds {
-  const { id, userId, workflowId } = (body ?? {}) as Record<string, unknown>;
+export function idsOfAnswer(answer: { readonly body?: unknown; readonly userId?: string }): RequestIds {
+  const { id, userId = answer.userId, workflowId } = (answer.body ?? {}) as Record<string, unknown>;
   if (typeof userId !== 'string' || !isUserId(userId)) return {};
   const isRun = typeof id === 'string' && workflowId === `run-${id}`;
   return { userId, ...(isRun ? { runId: id } : {}) };

@@ -23,7 +23,7 @@ import {
 } from '@temporalio/interceptors-opentelemetry';
 import { ComposioFailure } from '../composio/failure.ts';
 import { ModelFailure } from '../model/failure.ts';
-import type { Tracing } from './tracing.ts';
+import type { Tracing } from './tracing-parts.ts';
 
 /** Asked every few seconds by whoever supervises the process. */
 const PROBES = new Set(['/healthz', '/readyz']);

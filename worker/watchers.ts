@@ -1,6 +1,6 @@
 /** Metrics and traces of a worker, as one: what watches its ports and its activities. Either may be off. */
 import type { WorkerOptions } from '@temporalio/worker';
-import type { Tracing } from '../telemetry/tracing.ts';
+import type { Tracing } from '../telemetry/tracing-parts.ts';
 import { watchComposio, watchModel } from '../telemetry/watched-ports.ts';
 import type { WorkerMetrics } from './metrics.ts';
 

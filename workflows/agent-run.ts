@@ -214,7 +214,7 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
           // The usual turn has one call that needs nobody. Each promise costs its stack trace in here, so it makes the fewest.
           const seen = waits.seen();
           const outcome = await callTool(only, begun);
-          outcomes = [isSettled(outcome) ? outcome : await settleCall(only, begun, { seen, outcome })];
+          outcomes = [isPlain(outcome) ? outcome : await settleCall(only, begun, { seen, outcome })];
         } else {
           outcomes = await atMost(PARALLEL_CALLS, step.calls, (call) => executeCall(call, begun));
         }
@@ -248,8 +248,9 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   return result;
 }
 
-function isSettled(outcome: ToolOutcome): outcome is SettledCall {
-  return !outcome.status.startsWith('needs_');
+/** Settled, and nothing that an operator should see. */
+function isPlain(outcome: ToolOutcome): outcome is SettledCall {
+  return !outcome.status.startsWith('needs_') && outcome.status !== 'unknown';
 }
 
 function toHappened(outcomes: readonly SettledCall[]): Happened {

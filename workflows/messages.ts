@@ -33,13 +33,8 @@ export const USER_ATTRIBUTE = defineSearchAttributeKey('BellhopUserId', SearchAt
 export const STATUS_ATTRIBUTE = defineSearchAttributeKey('BellhopStatus', SearchAttributeType.KEYWORD);
 export const APPS_ATTRIBUTE = defineSearchAttributeKey('BellhopApps', SearchAttributeType.KEYWORD_LIST);
 
-/**
- * Beside its apps, a run's BellhopApps has what it waits for and what is wrong with it, so that one filter finds it. No
- * app's slug has a colon.
- */
-export const waitingTag = (app: string): string => `waiting:${app}`;
+/** Beside its apps, a run's BellhopApps has this while a call's outcome is unknown. No app's slug has a colon. */
 export const UNKNOWN_TAG = 'outcome:unknown';
-export const isTag = (name: string): boolean => name.includes(':');
 
 /** The header of a start, and of each activity, that says which trace it belongs to; OpenTelemetry's interceptors name it so. */
 export const TRACE_HEADER = '_tracer-data';

@@ -1,14 +1,7 @@
 /** What an operator sees of a run in the Temporal UI: a checklist without content, and what to filter by. */
 import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { type RunStatus, isEndedRunStatus } from '../domain/statuses.ts';
-import {
-  APPS_ATTRIBUTE,
-  STATUS_ATTRIBUTE,
-  UNKNOWN_TAG,
-  USER_ATTRIBUTE,
-  isTag,
-  waitingTag,
-} from './messages.ts';
+import { APPS_ATTRIBUTE, STATUS_ATTRIBUTE, UNKNOWN_TAG, USER_ATTRIBUTE } from './messages.ts';
 import type { RunnableCall } from './next-step.ts';
 import type { RunWaits } from './run-waits.ts';
 
@@ -27,18 +20,14 @@ export function showRun(sight: RunSight): void {
   // Set at the start only where the namespace has the attributes; where it lacks them, an upsert would wedge the workflow.
   if (attributes.get(USER_ATTRIBUTE) === undefined) return;
   const known = attributes.get(APPS_ATTRIBUTE) ?? [];
-  const apps = [
-    ...known.filter((name) => !isTag(name)),
-    ...awaitedApps(sight).map(({ app }) => waitingTag(app)),
-    ...(isUnsettled(sight) ? [UNKNOWN_TAG] : []),
-  ];
-  const hasStatus = attributes.get(STATUS_ATTRIBUTE) === sight.status;
-  const hasApps = apps.length === known.length && apps.every((name, index) => name === known[index]);
-  // The order matters: an upsert of the status alone is what workflows did before they had tags.
-  if (hasStatus && (hasApps || !patched('tags-of-waits'))) return;
+  const isTold = known.includes(UNKNOWN_TAG) === isUnsettled(sight);
+  // The order matters: an upsert when the status changes is what workflows did before there was the tag.
+  if (attributes.get(STATUS_ATTRIBUTE) === sight.status && (isTold || !patched('tag-of-unknown-outcomes')))
+    return;
+  const apps = known.filter((name) => name !== UNKNOWN_TAG);
   upsertSearchAttributes([
     { key: STATUS_ATTRIBUTE, value: sight.status },
-    ...(hasApps ? [] : [{ key: APPS_ATTRIBUTE, value: apps }]),
+    ...(isTold ? [] : [{ key: APPS_ATTRIBUTE, value: isUnsettled(sight) ? [...apps, UNKNOWN_TAG] : apps }]),
   ]);
 }
 

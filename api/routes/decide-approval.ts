@@ -58,7 +58,7 @@ export const decideApprovalRoute = defineRoute({
       return decided;
     });
     if (isNew) await hintCallDecided(deps, key, log);
-    return { status: 200, body: toApprovalBody(approval, call) };
+    return { status: 200, userId: approval.userId, body: toApprovalBody(approval, call) };
   },
 });
 

@@ -50,16 +50,21 @@ export const listRunEventsRoute = defineRoute({
       const run = await asSystem(db, (tx) => getRun(tx, runId));
       if (!run) throw new ApiProblem('not_found');
       refuseStream(eventStreams, run, after);
-      return { status: 200, stream: (sink) => eventStreams.follow({ runId, after }, sink) };
+      return {
+        status: 200,
+        userId: run.userId,
+        stream: (sink) => eventStreams.follow({ runId, after }, sink),
+      };
     }
     const list = `events:${runId}`;
     const after = Number(decodeCursor(list, ['number'], query.cursor)?.[0] ?? 0);
-    const rows = await asSystem(db, async (tx) => {
-      if (!(await getRun(tx, runId))) throw new ApiProblem('not_found');
-      return listEvents(tx, runId, { after, limit: query.limit + 1 });
+    const { rows, userId } = await asSystem(db, async (tx) => {
+      const run = await getRun(tx, runId);
+      if (!run) throw new ApiProblem('not_found');
+      return { rows: await listEvents(tx, runId, { after, limit: query.limit + 1 }), userId: run.userId };
     });
     const page = toPage(list, rows, query.limit, (event) => [String(event.seq)]);
-    return { status: 200, body: { items: page.items.map(toEventBody), nextCursor: page.nextCursor } };
+    return { status: 200, userId, body: { items: page.items.map(toEventBody), nextCursor: page.nextCursor } };
   },
 });
 

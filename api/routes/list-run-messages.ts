@@ -46,16 +46,18 @@ export const listRunMessagesRoute = defineRoute({
   handler: async ({ db }, { params, query, principal }) => {
     const list = `messages:${params.runId}`;
     const after = Number(decodeCursor(list, ['number'], query.cursor)?.[0] ?? -1);
-    const { messages, calls } = await asSystem(db, async (tx) => {
-      if (!(await getRun(tx, params.runId))) throw new ApiProblem('not_found');
-      return { messages: await listMessages(tx, params.runId), calls: await listToolCalls(tx, params.runId) };
+    const { run, messages, calls } = await asSystem(db, async (tx) => {
+      const run = await getRun(tx, params.runId);
+      if (!run) throw new ApiProblem('not_found');
+      const messages = await listMessages(tx, params.runId);
+      return { run, messages, calls: await listToolCalls(tx, params.runId) };
     });
     // A run has at most 200 turns, so the page is cut here.
     const rest = messages.filter((message) => message.turn > after).slice(0, query.limit + 1);
     const page = toPage(list, rest, query.limit, (message) => [String(message.turn)]);
     const withContent = hasScope(principal, 'operator');
     const items = page.items.map((message) => toMessageBody(message, calls, withContent));
-    return { status: 200, body: { items, nextCursor: page.nextCursor } };
+    return { status: 200, userId: run.userId, body: { items, nextCursor: page.nextCursor } };
   },
 });
 

@@ -34,7 +34,7 @@ export const resolveToolCallRoute = defineRoute({
   problems: ['not_found', 'already_decided', 'outcome_known', 'run_ended'],
   handler: async (deps, { params, body, principal, requestId, log }) => {
     const key = { runId: params.runId, callId: params.toolCallId };
-    const { call, isNew } = await asSystem(deps.db, async (tx) => {
+    const { call, userId, isNew } = await asSystem(deps.db, async (tx) => {
       const resolved = await resolve(tx, key, body);
       if (!resolved.isNew) return resolved;
       await addLogEntry(tx, {
@@ -49,6 +49,7 @@ export const resolveToolCallRoute = defineRoute({
     if (isNew) await hintCallDecided(deps, key, log);
     return {
       status: 200,
+      userId,
       body: {
         runId: key.runId,
         toolCallId: key.callId,

@@ -28,7 +28,7 @@ describe('a run', () => {
     const attributes = async () => (await handle.describe()).typedSearchAttributes;
     const waiting = await attributes();
     expect(waiting.get(USER_ATTRIBUTE)).toBe(userId);
-    expect(waiting.get(APPS_ATTRIBUTE)).toEqual(['slack', 'waiting:slack']);
+    expect(waiting.get(APPS_ATTRIBUTE)).toEqual(['slack']);
     expect(waiting.get(STATUS_ATTRIBUTE)).toBe('waiting_for_connection');
     await api.call('POST', `/v1/runs/${body.id}/cancel`);
     await handle.result();

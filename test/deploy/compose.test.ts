@@ -6,6 +6,7 @@ import { CLOSE_DELAY_MS } from '../../api/server.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { type ProcessName, REQUIRED, variables } from '../../config/schema.ts';
 import { TEMPORAL_VARIABLES, loadTemporalConfig } from '../../config/temporal.ts';
+import { TRACING_VARIABLES } from '../../config/tracing.ts';
 import { parseDuration } from '../../domain/duration.ts';
 import { SEARCH_ATTRIBUTES } from '../../sandbox/temporal/search-attributes.ts';
 import { buildServerArguments } from '../../sandbox/temporal/server.ts';
@@ -51,7 +52,7 @@ describe('docker-compose.yml', () => {
   });
 
   it.each(PROCESSES)('gives %s only variables that the configuration knows', (name) => {
-    const known: readonly string[] = [...Object.keys(variables), ...TEMPORAL_VARIABLES];
+    const known: readonly string[] = [...Object.keys(variables), ...TEMPORAL_VARIABLES, ...TRACING_VARIABLES];
     expect(Object.keys(environmentOf(name)).filter((variable) => !known.includes(variable))).toEqual([]);
   });
 

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
+import { startRun } from '../../api/start-run.ts';
 import { beginErasure } from '../../db/erasures.ts';
 import { addNotice } from '../../db/notices.ts';
 import { asSystem, asSystemOnce, forUser } from '../../db/scope.ts';
@@ -158,6 +159,36 @@ test.runIf(isRecording)('agentRun with people', async () => {
   await resultOf(`run-${first}`);
   await resultOf(`run-${next}`);
   await record('agent-run-completes-after-the-line', `run-${next}`);
+}, 60_000);
+
+// As the API starts them; the ones above lack the search attributes, and never say what they are at.
+test.runIf(isRecording)('agentRun with search attributes', async () => {
+  const start = async (run: Parameters<TestBellhop['accept']>[0]): Promise<string> => {
+    const id = await bellhop.accept(run);
+    const { userId } = run;
+    const wait = { waitForCheck: false, deadline: 0 };
+    await startRun(bellhop.client, bellhop.taskQueue, { id, userId, apps: ['slack'] }, wait);
+    return id;
+  };
+  const task = scripted([{ toolCalls: [send('a')] }, { content: 'Done.' }]);
+  const gated = await start({ userId: await newUser('seen-waiting'), task, tools });
+  await bellhop.until(gated, (run) => run.status === 'waiting_for_connection');
+  await record('agent-run-waits-at-the-gate-with-attributes', `run-${gated}`);
+
+  const userId = await newUser('seen');
+  await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+  const match = { route: 'tools.execute', userId };
+  const doubtful = { type: 'status', status: 500, afterEffect: true } as const;
+  await bellhop.sandbox.addFault({ match, action: doubtful, times: 2 });
+  const unknown = await start({ userId, task, tools });
+  await resultOf(`run-${unknown}`);
+  await record('agent-run-completes-with-an-unknown-outcome', `run-${unknown}`);
+  const settled = await start({ userId, task, tools, onUnknownOutcome: 'wait' });
+  await bellhop.until(settled, (run) => run.status === 'waiting_for_resolution');
+  await record('agent-run-waits-for-a-resolution-with-attributes', `run-${settled}`);
+  await resolve(bellhop, { userId, runId: settled, callId: 'call_1_0' }, 'done');
+  await resultOf(`run-${settled}`);
+  await record('agent-run-completes-after-a-resolution-with-attributes', `run-${settled}`);
 }, 60_000);
 
 test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () => {

@@ -8,9 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asSystem } from '../../db/scope.ts';
 import { APPS_ATTRIBUTE, STATUS_ATTRIBUTE, USER_ATTRIBUTE, runWorkflowId } from '../../workflows/messages.ts';
 import { send } from '../api/setup/api.ts';
-import { readHistory, replay } from '../histories/replay.ts';
 import { scripted } from '../setup/bellhop.ts';
-import { testWorkflowBundle } from '../setup/temporal.ts';
 import { until } from '../setup/until.ts';
 import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
 import { BOOTSTRAP_KEY, type Processes, startProcesses } from './processes.ts';
@@ -43,12 +41,6 @@ const [TASK, INSTRUCTION, ARGUMENT, EDITED, OUTPUT, MAIL, NAME, METADATA, RESULT
 ];
 /** What would open a door. Those of connect links join when they are made. */
 const secrets = [BOOTSTRAP_KEY, 'sandbox-composio-key', 'sandbox-model-key', 'CANARYWRONGKEY', 'CANARYSTATE'];
-
-type Upsert = {
-  readonly upsertWorkflowSearchAttributesEventAttributes?: {
-    readonly searchAttributes?: { readonly indexedFields?: Record<string, unknown> };
-  };
-};
 
 let otlp: OtlpReceiver;
 let processes: Processes;
@@ -148,16 +140,14 @@ afterAll(async () => {
   await otlp?.close();
 });
 
-/** Every byte of it as text: what is a payload is decoded. */
+/** Every byte of it as text. Not by JSON: the classes of the protocol write payloads as base64 there, which hides what is in them. */
 function textOf(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => {
-    if (inner instanceof Uint8Array) return Buffer.from(inner).toString('utf8');
-    if (typeof inner === 'bigint') return String(inner);
-    const buffer = inner as { type?: unknown; data?: unknown } | null;
-    if (buffer?.type === 'Buffer' && Array.isArray(buffer.data))
-      return Buffer.from(buffer.data as number[]).toString('utf8');
-    return inner;
-  });
+  if (ArrayBuffer.isView(value)) return Buffer.from(value as Uint8Array).toString('utf8');
+  if (Array.isArray(value)) return value.map(textOf).join('\n');
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, inner]) => `${name}: ${textOf(inner)}`)
+    .join('\n');
 }
 async function historyOf(workflowId: string): Promise<string> {
   const handle = processes.bellhop.client.workflow.getHandle(workflowId);
@@ -196,7 +186,7 @@ describe('the Temporal UI', () => {
     const shown = await shownOf(runWorkflowId(waitingId));
     expect(shown).toContain(`run for ${USER}`);
     expect(shown).toMatch(
-      /\*\*waiting_for_connection\*\*, turn 0\\+n- \[ \] gmail: missing, waits for canary-user since \d{4}-\d\d-\d\dT/,
+      /\*\*waiting_for_connection\*\*, turn 0\n- \[ \] gmail: missing, waits for canary-user since \d{4}-\d\d-\d\dT/,
     );
     expect(await historyOf(runWorkflowId(waitingId))).toMatch(/gmail to be connected/);
     expect(await historyOf(runWorkflowId(runId))).toMatch(/turn 1: SLACK_SEND_MESSAGE/);
@@ -215,35 +205,14 @@ describe('the Temporal UI', () => {
     const finds = async (query: string, ids: readonly string[]) =>
       expect.poll(() => find(query), { timeout: 30_000 }).toEqual(ids.map(runWorkflowId).sort());
     await finds(`${USER_ATTRIBUTE.name} = "${USER}"`, [runId, unknownId, waitingId]);
-    await finds(
-      `${STATUS_ATTRIBUTE.name} = "waiting_for_connection" AND ${APPS_ATTRIBUTE.name} = "waiting:gmail"`,
-      [waitingId],
-    );
-    await finds(`${APPS_ATTRIBUTE.name} = "waiting:slack"`, []);
+    const waits = `${STATUS_ATTRIBUTE.name} = "waiting_for_connection"`;
+    await finds(`${waits} AND ${APPS_ATTRIBUTE.name} = "gmail"`, [waitingId]);
+    await finds(`${waits} AND ${APPS_ATTRIBUTE.name} = "slack"`, []);
     await finds(`${APPS_ATTRIBUTE.name} = "outcome:unknown"`, [unknownId]);
     await finds(`${APPS_ATTRIBUTE.name} = "slack" AND ${STATUS_ATTRIBUTE.name} = "completed"`, [
       runId,
       unknownId,
     ]);
-  });
-});
-
-describe('a run that began to wait before there were tags', () => {
-  it('replays: what an upsert carries is not compared, and an upsert for tags alone is patched', async () => {
-    const { client } = processes.bellhop;
-    const told = JSON.stringify(await readHistory(client, runWorkflowId(waitingId)));
-    const untold = JSON.parse(told) as { events: readonly Upsert[] };
-    let stripped = 0;
-    for (const { upsertWorkflowSearchAttributesEventAttributes: upsert } of untold.events) {
-      if (upsert?.searchAttributes?.indexedFields?.['BellhopApps'] === undefined) continue;
-      delete upsert.searchAttributes.indexedFields['BellhopApps'];
-      stripped += 1;
-    }
-    expect(stripped).toBe(1);
-    const errors = await replay({ codePath: await testWorkflowBundle() }, [
-      { name: 'untold', workflowId: runWorkflowId(waitingId), history: untold },
-    ]);
-    expect(Object.fromEntries(errors)).toEqual({ untold: null });
   });
 });
 
@@ -280,6 +249,8 @@ describe('content and secrets', () => {
     const ids: string[] = [];
     for await (const { workflowId } of processes.bellhop.client.workflow.list()) ids.push(workflowId);
     expect(ids.length).toBeGreaterThanOrEqual(4);
+    // What is in payloads would be seen.
+    expect(await historyOf(runWorkflowId(runId))).toContain(`"userId":"${USER}"`);
     for (const id of new Set(ids)) {
       const text = (await historyOf(id)) + (await shownOf(id));
       expect(foundIn(text, [...CONTENT, ...secrets]), id).toEqual([]);
@@ -320,6 +291,7 @@ describe('content and secrets', () => {
         'runs.task',
         'tool_calls.arguments',
         'tool_calls.edited_arguments',
+        'tool_calls.error',
         'tool_calls.result',
         'users.display_name',
         'users.email',
