@@ -254,10 +254,10 @@ describe('a decision', () => {
     const other = await api.bellhop.sandbox.seedAccount({ userId, app: 'slack' });
     expect((await decide(runId, 'call_1_0', approve)).body.accountId).toBe(accountId);
     const asked = await until('the second asking', async () => {
-      const { toolCalls } = await read(runId);
-      return (
-        (await eventsOf(runId)).filter((type) => type === 'approval.requested').length === 2 && toolCalls[0]
-      );
+      // The events first: the call is to be read as it is after the second one.
+      const events = await eventsOf(runId);
+      if (events.filter((type) => type === 'approval.requested').length !== 2) return null;
+      return (await read(runId)).toolCalls[0];
     });
     expect(asked).toMatchObject({ status: 'waiting', attempts: 0, approval: { status: 'requested' } });
     expect(await sent(userId)).toHaveLength(0);
