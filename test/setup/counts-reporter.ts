@@ -13,6 +13,12 @@ export class CountsReporter implements Reporter {
       )
         count.failed += 1;
     }
+    const flaky = modules
+      .flatMap((module) => [...module.children.allTests()])
+      .filter((test) => test.diagnostic()?.flaky === true);
+    // Said, not hidden: each is a defect of the test or, worse, of what it tests.
+    for (const test of flaky)
+      console.log(`passed at the second try only: ${test.module.relativeModuleId} > ${test.fullName}`);
     count.failed += unhandledErrors.length;
     const skipped = count.skipped + count.pending;
     const line = `${count.passed} passed, ${count.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
