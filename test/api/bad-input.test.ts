@@ -203,7 +203,7 @@ describe('a path', () => {
 describe('a method', () => {
   it.each([
     ['DELETE', '/v1/users', 'GET, HEAD'],
-    ['POST', '/v1/users/alice', 'PUT, GET, HEAD'],
+    ['POST', '/v1/users/alice', 'PUT, GET, HEAD, DELETE'],
     ['PATCH', '/v1/runs', 'POST, GET, HEAD'],
     ['TRACE', '/v1/runs', 'POST, GET, HEAD'],
     ['OPTIONS', '/healthz', 'GET, HEAD'],
