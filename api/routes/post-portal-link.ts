@@ -36,7 +36,7 @@ export const postPortalLinkRoute = defineRoute({
       body: z.strictObject({ url: z.string(), expiresAt: time }).meta({ id: 'PortalLink' }),
     },
   },
-  problems: ['user_unknown'],
+  problems: ['user_unknown', 'user_erasing'],
   handler: async ({ db, portalSessions }, { params, body }) => {
     const { userId } = await requireUser(db, params.userId);
     const { url, expiresAt } = portalSessions.mintLink({ userId, apps: [...new Set(body.apps ?? [])] });
