@@ -24,7 +24,7 @@ import { type Stand, openStand } from './stand.ts';
 /** Users a statement, below the pool's statement time-out on a busy machine. */
 const INSERT = 100_000;
 const LOOK_MS = 250;
-const TASK_QUEUE = 'bench-audit';
+const TASK_QUEUE = 'bench';
 const OPTIONS = {
   users: { type: 'string', default: '1000000' },
   /** Of each of Composio's answers, milliseconds. */
