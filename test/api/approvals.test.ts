@@ -106,7 +106,11 @@ describe('a run whose writes need approval', () => {
     const { userId } = await newUser();
     const mail = { name: 'GMAIL_SEND_EMAIL', arguments: { recipient_email: 'a@b.example', body: 'hi' } };
     const runId = await start(userId, [WRITE, mail], { require: ['GMAIL_SEND_EMAIL'] });
-    const { toolCalls } = await waits(runId);
+    // It waits from the moment that the mail asks; the message may be on its way still.
+    const { toolCalls } = await until('the message to be sent', async () => {
+      const run = await waits(runId);
+      return run.toolCalls[0].status === 'done' && run;
+    });
     expect(toolCalls.map((call: AnyBody) => [call.tool, call.status])).toEqual([
       ['SLACK_SEND_MESSAGE', 'done'],
       ['GMAIL_SEND_EMAIL', 'waiting'],
