@@ -54,8 +54,6 @@ export async function migrateToLatest(url: string): Promise<readonly string[]> {
     const migrator = new Migrator({
       db,
       provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
-      // Numbers are given out before the work is done: a lower one may land after a higher one. Each stands for itself.
-      allowUnorderedMigrations: true,
     });
     const { error, results } = await migrator.migrateToLatest();
     if (error) throw error;
