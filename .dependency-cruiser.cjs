@@ -15,7 +15,7 @@ const own = {
   config: ['domain'],
   api: ['domain', 'composio', 'db', 'config', 'workflows/messages\\.ts'],
   telemetry: ['domain', 'composio', 'model', 'db', 'workflows/messages\\.ts'],
-  console: [],
+  console: ['domain'],
 };
 const npmOf = {
   domain: ['zod'],

@@ -1,6 +1,7 @@
 /** One run: what it is to do, what it waits for, and everything that happened, as it happens. */
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { memo, useMemo } from 'react';
+import { isEndedRunStatus } from '../domain/statuses.ts';
 import { call, read, readAll } from './api.ts';
 import { Ago, Clock, Loading, Refusal, Status } from './parts.tsx';
 import { Link } from './router.tsx';
@@ -9,7 +10,6 @@ import type { Entry } from './timeline.ts';
 import { toEntries } from './timeline.ts';
 import { ToolCallEntry } from './tool-call.tsx';
 import type { Message, Run, Session, ToolCall } from './types.ts';
-import { isEnded } from './types.ts';
 import { useRunEvents } from './use-run-events.ts';
 import { adviceOn, counted } from './words.ts';
 
@@ -38,7 +38,7 @@ export function RunView({ runId, session }: { readonly runId: string; readonly s
       <Waits run={run.data} />
       <Outcome run={run.data} />
       <h2>What happened</h2>
-      {isLive || isEnded(run.data.status) ? null : (
+      {isLive || isEndedRunStatus(run.data.status) ? null : (
         <p className="soft" role="status">
           The connection was lost; what is new will show once it is back.
         </p>
@@ -97,7 +97,7 @@ function RunHead({ run, session }: { readonly run: Run; readonly session: Sessio
         <p className="soft">Run {run.id}</p>
       </details>
       <p className="actions">
-        {isEnded(run.status) ? null : (
+        {isEndedRunStatus(run.status) ? null : (
           <button
             type="button"
             disabled={cancel.isPending || cancel.isSuccess}
@@ -172,7 +172,7 @@ const Timeline = memo(function Timeline({ entries, run, messages, session }: Tim
           key={entry.key}
           entry={entry}
           runId={run.id}
-          isOver={isEnded(run.status)}
+          isOver={isEndedRunStatus(run.status)}
           toolCall={entry.kind === 'call' ? calls.get(entry.callId) : undefined}
           message={entry.kind === 'turn' ? turns.get(entry.turn) : undefined}
           person={session.name}

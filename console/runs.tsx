@@ -1,9 +1,9 @@
 /** All runs, newest first, by status and user. The filters are in the address. */
 import type { FormEvent } from 'react';
+import { RUN_STATUSES } from '../domain/statuses.ts';
 import { Ago, Empty, Loading, More, Refusal, Status } from './parts.tsx';
 import { Link, navigate } from './router.tsx';
 import type { Run, Session } from './types.ts';
-import { RUN_STATUSES } from './types.ts';
 import { useList } from './use-list.ts';
 import { wordsOf } from './words.ts';
 

@@ -1,4 +1,6 @@
 /** What the API answers, as far as the console shows it. The document at /openapi.json is the authority. */
+import type { RunStatus } from '../domain/statuses.ts';
+
 export type Problem = {
   readonly title?: string;
   readonly detail?: string;
@@ -14,18 +16,6 @@ export type Session = {
   /** A workflow's id completes it. */
   readonly workflowUrl: string | null;
 };
-
-export const RUN_STATUSES = [
-  'running',
-  'waiting_for_connection',
-  'waiting_for_approval',
-  'waiting_for_resolution',
-  'completed',
-  'failed',
-  'cancelled',
-] as const;
-export type RunStatus = (typeof RUN_STATUSES)[number];
-export const isEnded = (status: RunStatus): boolean => ['completed', 'failed', 'cancelled'].includes(status);
 
 export type ToolCall = {
   readonly id: string;
