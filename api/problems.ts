@@ -18,7 +18,8 @@ export type ProblemBody = {
   readonly detail: string;
   readonly instance: string;
   readonly code: string;
-  readonly errors?: readonly { readonly at: string; readonly message: string }[];
+  /** Empty where no field is wrong, so that a client can read it without asking first. */
+  readonly errors: readonly { readonly at: string; readonly message: string }[];
 };
 
 /** What any thrown value means to a caller. */
@@ -90,7 +91,7 @@ export function toProblemBody(problem: ApiProblem, instance: string): ProblemBod
     detail: problem.detail ?? describe(problem) ?? `${title}.`,
     instance,
     code: problem.code,
-    ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),
+    errors: problem.errors,
     ...problem.members,
   };
 }

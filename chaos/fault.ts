@@ -47,6 +47,8 @@ export type Fault =
       /** It strikes whatever is alive, the last one of its kind too. */
       readonly isRash: boolean;
     }
+  /** SIGKILL of every worker at once, between an effect and its answer. */
+  | { readonly kind: 'blackout' }
   /** SIGSTOP, then SIGCONT. */
   | { readonly kind: 'freeze'; readonly pick: number; readonly forMs: number }
   /** SIGTERM: a deploy. */

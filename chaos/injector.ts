@@ -5,7 +5,7 @@ import type { Fault, Planned } from './fault.ts';
 import type { ApiClient } from './api-client.ts';
 import type { OperationLog } from './log.ts';
 import type { Stage } from './stage.ts';
-import { type Begun, type State, deploy, freeze, kill } from './process-faults.ts';
+import { type Begun, type State, blackout, deploy, freeze, kill } from './process-faults.ts';
 
 export type Injector = {
   /** Resolves when the last fault of the schedule has begun, or with `heal`. */
@@ -71,6 +71,8 @@ const begin: Begin = async (deps, state, fault, n) => {
   switch (fault.kind) {
     case 'kill':
       return kill(stage, state, fault);
+    case 'blackout':
+      return blackout(stage, state);
     case 'freeze':
       return freeze(stage, state, fault);
     case 'deploy':

@@ -101,6 +101,7 @@ function nameOf(fault: Fault): string | null {
       return `model ${fault.fault.kind}`;
     case 'break':
       return `break ${fault.how}`;
+    case 'blackout':
     case 'freeze':
     case 'deploy':
       return fault.kind;

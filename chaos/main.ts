@@ -15,7 +15,7 @@ import { type OperationLog, openOperationLog } from './log.ts';
 import { type ChaosOptions, UsageError, parseOptions } from './options.ts';
 import { planFaults } from './schedule.ts';
 import { type Stage, openStage } from './stage.ts';
-import { startWorkload } from './workload.ts';
+import { type Workload, startWorkload } from './workload.ts';
 
 const MINUTE_MS = 60_000;
 /** Runs go on this long after the last fault, so that a recovery from it can be seen. */
@@ -24,6 +24,9 @@ const TAIL_MS = 5_000;
 const LATENCY = { type: 'latency', minMs: 5, maxMs: 120 } as const;
 /** After an effect, before its answer: the window in which a kill leaves doubt. */
 const DOUBT = { type: 'latency', minMs: 10, afterEffect: true } as const;
+
+/** A run's first effect takes seconds; past this something is wrong that the checker should judge. */
+const FIRST_EFFECT_MS = 3 * MINUTE_MS;
 
 const say = (line: string): void => console.error(`[chaos] ${line}`);
 
@@ -55,6 +58,7 @@ async function perform(stage: Stage, options: ChaosOptions, log: OperationLog): 
   const collector = startCollector(stage, [latency.id, window.id]);
   const workload = await startWorkload(stage, { seed, users, lanes, log });
   log.note({ is: 'stage', what: 'load' });
+  await firstEffect(stage, workload);
   const plan = planFaults({
     seed,
     lengthMs: minutes * MINUTE_MS,
@@ -84,6 +88,13 @@ async function perform(stage: Stage, options: ChaosOptions, log: OperationLog): 
   await waitForCalm({ stage, workload }, { calmMs: options.calm * 1_000, log, say });
   await collector.stop();
   await gatherEvidence(stage);
+}
+
+/** The minutes count from here: on a slow machine the first runs take long, and faults before them would meet nothing. */
+async function firstEffect(stage: Stage, workload: Workload): Promise<void> {
+  const deadline = Date.now() + FIRST_EFFECT_MS;
+  while ((await stage.composio.state()).effects === 0 && Date.now() < deadline) await sleep(100);
+  await report(stage, 'the load runs', workload.open());
 }
 
 async function report(stage: Stage, when: string, open: number): Promise<void> {

@@ -44,6 +44,14 @@ export async function kill(
   }
 }
 
+/** Whichever worker has the effect on its way is among them, so that each run, however short, meets the doubt it is about. */
+export async function blackout(stage: Stage, state: State): Promise<Begun | null> {
+  await nextEffect(stage, state.signal);
+  if (state.signal.aborted) return null;
+  const met = stage.workers.filter((worker) => worker.signal('SIGKILL')).map(({ name }) => name);
+  return met.length > 0 ? { part: met.join('+') } : null;
+}
+
 export async function freeze(
   stage: Stage,
   state: State,

@@ -35,6 +35,9 @@ export const AIMED_SHARE = 0.3;
 /** The others leave one of a kind at work, so that on a slow machine, where a start takes long, something still moves. */
 const RASH_SHARE = 0.15;
 
+/** Evenly over the run, so that one of a minute meets as much doubt as chance gives a long one. */
+const BLACKOUTS = 3;
+
 const KINDS: Weighted<'freeze' | 'deploy' | 'link' | 'composio' | 'model' | 'break'> = [
   { weight: 4, item: 'freeze' },
   { weight: 7, item: 'deploy' },
@@ -71,7 +74,12 @@ export function planFaults(options: ScheduleOptions): readonly Planned[] {
     everyMs: disturbEveryMs,
     draw: drawDisturbance,
   });
-  return [...kills, ...others]
+  const hasBlackouts = killEveryMs > 0 && killed.some(({ item }) => item === 'worker');
+  const blackouts = Array.from({ length: hasBlackouts ? BLACKOUTS : 0 }, (_, index) => ({
+    atMs: Math.round((lengthMs * (index + 1)) / (BLACKOUTS + 1)),
+    fault: { kind: 'blackout' as const },
+  }));
+  return [...kills, ...others, ...blackouts]
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ atMs, fault }, index) => ({ n: index + 1, atMs, fault }));
 }

@@ -87,6 +87,15 @@ export function createClient(
     throw notAList(path);
   }
 
+  async function readTool(slug: string, options?: CallOptions): Promise<unknown> {
+    try {
+      return await read(`/tools/${pathSegment(slug)}`, { toolkit_versions: 'latest' }, options);
+    } catch (error) {
+      if (isUnknownName(error)) return null;
+      throw error;
+    }
+  }
+
   const client: ComposioClient = {
     async listConnections({ entityIds, statuses, apps, cursor, limit = PAGE_SIZE }, options) {
       // An empty filter would be left out of the address, and then means everything: nothing was asked for.
@@ -136,8 +145,12 @@ export function createClient(
     async getTools(slugs, options) {
       if (slugs.length === 0) return [];
       const query = { tool_slugs: slugs.join(','), toolkit_versions: 'latest', limit: String(slugs.length) };
-      const tools = keep(await readAll('/tools', query, options), toTool);
-      return tools.filter((tool) => slugs.includes(tool.slug));
+      const items = await readAll('/tools', query, options).catch(async (error: unknown) => {
+        // A name that nobody knows may refuse the whole list: then each is asked for by itself.
+        if (!isUnknownName(error)) throw error;
+        return await Promise.all(slugs.map(async (slug) => await readTool(slug, options)));
+      });
+      return keep(items, toTool).filter((tool) => slugs.includes(tool.slug));
     },
     async getToolkit(app, options) {
       const body = await readOrNull(`/toolkits/${pathSegment(app)}`, options);
@@ -153,7 +166,7 @@ export function createClient(
     async createManagedAuthConfig(app, options) {
       const body = JSON.stringify({
         toolkit: { slug: app },
-        auth_config: { type: 'use_composio_managed_auth' },
+        auth_config: { type: 'use_composio_managed_auth', name: `bellhop-${app}` },
       });
       const path = '/auth_configs';
       const id = toCreatedAuthConfigId(
@@ -191,6 +204,15 @@ export function createAsk(
       throw unreadableAnswer(answer, purpose, error);
     }
   };
+}
+
+/** 404; or 400 and 422, which Composio may also answer for a tool that is none. */
+function isUnknownName(error: unknown): boolean {
+  return (
+    error instanceof ComposioFailure &&
+    error.kind === 'rejected' &&
+    [400, 404, 422].includes(error.httpStatus ?? 0)
+  );
 }
 
 function isGone(error: unknown): boolean {

@@ -95,7 +95,7 @@ export function toTool(item: unknown): WireTool | null {
     slug: tool.slug,
     description: tool.description ?? '',
     app: tool.toolkit.slug.toLowerCase(),
-    appName: tool.toolkit.name ?? tool.toolkit.slug,
+    appName: toDisplayName(tool.toolkit),
     version: tool.version ?? null,
     noAuth: tool.no_auth ?? null,
     tags: tool.tags ?? [],
@@ -119,7 +119,13 @@ export function toToolkit(item: unknown): Toolkit | null {
   if (!parsed.success) return null;
   const { slug, name, no_auth: noAuth, auth_config_details: modes } = parsed.data;
   const isOpen = modes ? modes.length > 0 && modes.every((m) => m.mode === 'NO_AUTH') : false;
-  return { app: slug.toLowerCase(), name: name ?? slug, noAuth: noAuth === true || isOpen };
+  return { app: slug.toLowerCase(), name: toDisplayName({ slug, name }), noAuth: noAuth === true || isOpen };
+}
+
+/** A person reads "your Slack account", also where Composio gives no name, or the slug for one. */
+function toDisplayName({ slug, name }: { slug: string; name?: string | null | undefined }): string {
+  const shown = name?.trim() || slug.toLowerCase();
+  return shown === slug.toLowerCase() ? `${shown.slice(0, 1).toUpperCase()}${shown.slice(1)}` : shown;
 }
 
 const wireAuthConfig = z.object({

@@ -18,6 +18,7 @@ export const putUserRoute = defineRoute({
   scope: 'runs',
   params: z.strictObject({ userId: newUserId }),
   body: userFields,
+  bodyOptional: true,
   responses: {
     200: { description: 'The user was known.', body: userSchema },
     201: { description: 'The user is new.', body: userSchema },

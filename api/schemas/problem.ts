@@ -15,8 +15,7 @@ export const problemSchema = z
     code: z.enum(codes),
     errors: z
       .array(z.strictObject({ at: z.string().meta({ example: 'body/tools/0' }), message: z.string() }))
-      .optional()
-      .meta({ description: 'What was wrong where.' }),
+      .meta({ description: 'What was wrong where; empty when no field was.' }),
   })
   .meta({
     id: 'Problem',

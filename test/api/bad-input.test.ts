@@ -35,6 +35,7 @@ describe('a key', () => {
       status: 401,
       code: 'unauthorized',
       instance: '',
+      errors: [],
     });
   });
 
@@ -83,7 +84,9 @@ describe('a body', () => {
   });
 
   it('that is not there, where one is needed, is 400', async () => {
-    expect((await api.call('PUT', '/v1/users/alice')).status).toBe(400);
+    expect((await api.call('POST', '/v1/runs')).status).toBe(400);
+    // Every field of a user is optional, and so is the body that would hold them.
+    expect((await api.call('PUT', '/v1/users/no-body')).status).toBe(201);
   });
 
   it('with pairs of surrogates, right-to-left text and emoji is kept as it is', async () => {
@@ -242,6 +245,20 @@ describe('every answer', () => {
     const answer = await api.call('GET', '/nope', { headers: { 'x-request-id': 'mine' } });
     expect(answer.body.instance).toBe(answer.headers['x-request-id']);
     expect(answer.body.instance).not.toBe('mine');
+  });
+
+  it('that is a problem has all seven members, and an empty list of errors where no field is wrong', async () => {
+    const members = ['code', 'detail', 'errors', 'instance', 'status', 'title', 'type'];
+    const [unknown, invalid] = [
+      await api.call('GET', '/v1/runs/x'),
+      await api.call('GET', '/v1/runs?limit=0'),
+    ];
+    expect(Object.keys(unknown.body).sort()).toEqual(members);
+    expect(unknown.body.errors).toEqual([]);
+    expect(Object.keys(invalid.body).sort()).toEqual(members);
+    expect(invalid.body.errors).toEqual([{ at: 'query/limit', message: expect.any(String) as string }]);
+    for (const { headers } of [unknown, invalid])
+      expect(headers['content-type']).toMatch(/^application\/problem\+json/);
   });
 });
 

@@ -270,6 +270,7 @@ describe('an event that Composio did not sign', () => {
       status: 401,
       detail: 'The signature does not hold.',
       code: 'signature_invalid',
+      errors: [],
     });
     expect(await countRows()).toBe(rows);
   });

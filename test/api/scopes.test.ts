@@ -88,6 +88,7 @@ describe('an unexpected error', () => {
       status: 500,
       code: 'internal',
       instance: answer.headers['x-request-id'],
+      errors: [],
     });
     const line = api
       .logged()

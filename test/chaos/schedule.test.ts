@@ -21,7 +21,7 @@ test('an hour has more than 600 kills, over all four parts, and every kind of di
     new Set(['worker', 'api', 'temporal', 'postgres']),
   );
   expect(new Set(faults.map(({ kind }) => kind))).toEqual(
-    new Set(['kill', 'freeze', 'deploy', 'link', 'composio', 'model', 'break']),
+    new Set(['kill', 'blackout', 'freeze', 'deploy', 'link', 'composio', 'model', 'break']),
   );
   const hows = faults.map((fault) => (fault.kind === 'link' ? fault.fault.how : null));
   expect(new Set(hows.filter((how) => how !== null)).size).toBe(7);
@@ -31,6 +31,17 @@ test('the times rise, and lie within the run', () => {
   const times = planFaults({ seed: 3, ...HOUR }).map(({ atMs }) => atMs);
   expect(times).toEqual([...times].sort((a, b) => a - b));
   expect(times.at(-1)).toBeLessThan(HOUR.lengthMs);
+});
+
+test('all workers die at once three times, evenly over a run of any length, unless workers are not to be killed', () => {
+  const times = (change: object) =>
+    planFaults({ seed: 1, ...HOUR, ...change })
+      .filter(({ fault }) => fault.kind === 'blackout')
+      .map(({ atMs }) => atMs);
+  expect(times({ lengthMs: 60_000 })).toEqual([15_000, 30_000, 45_000]);
+  expect(times({})).toHaveLength(3);
+  expect(times({ kills: ['api'] })).toEqual([]);
+  expect(times({ killEveryMs: 0 })).toEqual([]);
 });
 
 test('every planned call carries its user’s canary and a token that no other call has', () => {

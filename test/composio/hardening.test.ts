@@ -219,6 +219,43 @@ describe('composio-core, hardened', () => {
 });
 
 describe('answers of the catalogue and of accounts', () => {
+  it.each([
+    [{ slug: 'slack' }, 'Slack'],
+    [{ slug: 'SLACK', name: 'slack' }, 'Slack'],
+    [{ slug: 'slack', name: ' ' }, 'Slack'],
+    [{ slug: 'github', name: 'GitHub' }, 'GitHub'],
+    [{ slug: 'ical', name: 'iCal' }, 'iCal'],
+  ])('name the app of %j to a person as %s, a tool’s as well as a toolkit’s', async (toolkit, name) => {
+    server.script = answerJson(200, {
+      items: [{ slug: 'A_TOOL', no_auth: false, toolkit }],
+      next_cursor: null,
+    });
+    expect((await port.getTools(['A_TOOL'])).map(({ appName }) => appName)).toEqual([name]);
+    server.script = answerJson(200, toolkit);
+    expect((await port.getToolkit(toolkit.slug))?.name).toBe(name);
+  });
+
+  it.each([400, 404, 422])(
+    'asks for each tool by itself when one that is none spoils the list with %i, and finds the others',
+    async (status) => {
+      const refusal = { error: { message: 'Tool not found', code: 2401, slug: 'Tool_ToolNotFound', status } };
+      const known = { slug: 'A_TOOL', no_auth: true, toolkit: { slug: 'slack' } };
+      server.script = ({ url }, response) => {
+        const isKnown = url.startsWith('/api/v3.1/tools/A_TOOL');
+        response.writeHead(isKnown ? 200 : status, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(isKnown ? known : refusal));
+      };
+      expect((await port.getTools(['A_TOOL', 'NO_TOOL'])).map(({ slug }) => slug)).toEqual(['A_TOOL']);
+      expect(server.asked).toHaveLength(3);
+    },
+  );
+
+  it('does not take a server that fails for one that knows no such tool', async () => {
+    server.script = answerJson(503, {});
+    expect(await failureOf(port.getTools(['A_TOOL']))).toMatchObject({ kind: 'transient' });
+    expect(server.asked).toHaveLength(1);
+  });
+
   it('takes an account of unknown status as one that cannot act, and drops one without owner', async () => {
     const item = {
       id: 'ca_1',

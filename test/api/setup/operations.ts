@@ -163,7 +163,8 @@ export function expectProblem(
   expect(rest.status).toBe(status);
   expect(rest.type).toBe(`urn:bellhop:problem:${rest.code}`);
   expect(rest.instance).toBe(answer.headers['x-request-id']);
-  if (errors !== undefined) for (const error of errors) expect(Object.keys(error)).toEqual(['at', 'message']);
+  expect(Array.isArray(errors)).toBe(true);
+  for (const error of errors) expect(Object.keys(error)).toEqual(['at', 'message']);
   expect(answer.text.isWellFormed()).toBe(true);
   expect(answer.text).not.toMatch(/\0|node_modules|\.ts:\d|at \w+ \(|Error:|select |postgres/i);
 }
