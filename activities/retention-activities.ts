@@ -6,11 +6,13 @@ import {
   type DeleteBatch,
   deleteEmptyThreads,
   deleteOldAudits,
+  deleteOldEndedSessions,
   deleteOldEpisodes,
   deleteOldEvents,
   deleteOldFlows,
   deleteOldIdempotencyKeys,
   deleteOldNotices,
+  deleteOldPortalLinks,
   deleteOldRuns,
 } from '../db/retention.ts';
 import { asSystem } from '../db/scope.ts';
@@ -23,9 +25,21 @@ import { running } from './running.ts';
 const BATCH = 200;
 /** Twice their lifetime (24 hours): nobody's repetition is near. */
 const IDEMPOTENCY_KEYS_MS = 48 * 3_600_000;
+/** Far above the 35 minutes and the 8 hours for which their cookies hold. */
+const SESSIONS_MS = 24 * 3_600_000;
 
 type Part = {
-  readonly name: 'runs' | 'threads' | 'events' | 'notices' | 'flows' | 'episodes' | 'audits' | 'keys';
+  readonly name:
+    | 'runs'
+    | 'threads'
+    | 'events'
+    | 'notices'
+    | 'flows'
+    | 'episodes'
+    | 'audits'
+    | 'keys'
+    | 'links'
+    | 'sessions';
   readonly delete: DeleteBatch;
   readonly keptMs: (retention: Retention) => number | null;
   /** Whose space is given back. */
@@ -57,6 +71,8 @@ const PARTS: readonly Part[] = [
     keptMs: () => IDEMPOTENCY_KEYS_MS,
     tables: ['idempotency_keys'],
   },
+  { name: 'links', delete: deleteOldPortalLinks, keptMs: () => SESSIONS_MS, tables: ['portal_links'] },
+  { name: 'sessions', delete: deleteOldEndedSessions, keptMs: () => SESSIONS_MS, tables: ['ended_sessions'] },
 ];
 
 export type RetentionResult = Readonly<Record<Part['name'], number>>;
@@ -75,6 +91,8 @@ export function createRetentionActivities({ db, settings }: Pick<ActivityDeps, '
           episodes: 0,
           audits: 0,
           keys: 0,
+          links: 0,
+          sessions: 0,
         };
         const touched = new Set<string>();
         for (const part of PARTS) {

@@ -2,18 +2,21 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError } from '../config/config-error.ts';
 import type { Config } from '../config/load-config.ts';
+import { logoShape } from './logo-shape.ts';
 import { accentsOf } from './pages/colors.ts';
 
 export type Brand = {
   readonly name: string;
   /** Null: the name alone. */
-  readonly logo: { readonly bytes: Buffer; readonly contentType: string } | null;
+  readonly logo: { readonly bytes: Buffer; readonly contentType: string; readonly shape: number } | null;
   /** Rules that stand behind those of the style sheet; empty without a colour. */
   readonly css: string;
 };
 
 /** It is sent with each first page, to phones too. */
 const MAX_LOGO_BYTES = 64 * 1024;
+/** Of a logo that does not say: it is shown whole in this room. */
+const SQUARE = 1;
 const TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
   png: 'image/png',
@@ -41,7 +44,7 @@ function readLogo(path: string): Brand['logo'] {
   }
   if (bytes.length > MAX_LOGO_BYTES)
     throw new ConfigError([`BELLHOP_BRAND_LOGO must be at most ${MAX_LOGO_BYTES / 1024} kB`]);
-  return { bytes, contentType };
+  return { bytes, contentType, shape: logoShape(bytes, contentType) ?? SQUARE };
 }
 
 /** Without configuration. */

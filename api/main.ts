@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   const brand = loadBrand(config.brand);
   const sessions = { secret: config.sessionSecret, publicUrl };
   const portalSessions = createPortalSessions(sessions);
-  const consoleSessions = createConsoleSessions(sessions);
+  const consoleSessions = createConsoleSessions({ db, ...sessions });
   const { uiUrl } = config.temporal;
   const consoleSettings = {
     folder: CONSOLE_FOLDER,

@@ -71,11 +71,10 @@ function createHandler(route: Route, deps: ApiDeps): RequestHandler {
 type AnyRequest = RouteRequest<unknown, unknown, unknown, unknown, null>;
 
 async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Response): Promise<AnyRequest> {
-  const caller = {
-    authorization: authorizationOf(deps, req),
-    address: req.ip ?? '',
-  };
-  const principal = route.scope === null ? null : await admit(deps, caller);
+  const principal =
+    route.scope === null
+      ? null
+      : await admit(deps, { authorization: await authorizationOf(deps, req), address: req.ip ?? '' });
   if (principal && route.scope !== null && !hasScope(principal, route.scope)) throw forbidden(route.scope);
   const gone = new AbortController();
   res.once('close', () => gone.abort());
@@ -105,10 +104,13 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
 }
 
 /** A key of its own goes before a session, which only requests of the console's script have. */
-function authorizationOf({ consoleSessions }: ApiDeps, req: Request): readonly string[] | undefined {
+async function authorizationOf(
+  { consoleSessions }: ApiDeps,
+  req: Request,
+): Promise<readonly string[] | undefined> {
   const given = req.headersDistinct['authorization'];
   if (given !== undefined) return given;
-  const session = consoleSessions.authorizationOf(req.headers);
+  const session = await consoleSessions.authorizationOf(req.headers);
   return session === null ? undefined : [session];
 }
 

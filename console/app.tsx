@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'react';
 import { ApiError, call, read } from './api.ts';
 import { AuditsView } from './audits.tsx';
 import { DeliveriesView } from './deliveries.tsx';
-import { Loading, Refusal } from './parts.tsx';
+import { Empty, Loading, Refusal } from './parts.tsx';
 import { Link, navigate, useAddress } from './router.tsx';
 import { endSession, SESSION } from './session.ts';
 import { RunView } from './run.tsx';
@@ -13,6 +13,7 @@ import { SignIn } from './sign-in.tsx';
 import { TryItView } from './try-it.tsx';
 import type { Session } from './types.ts';
 import { UserView, UsersView } from './users.tsx';
+import { YourNameProvider } from './your-name.tsx';
 
 export function App() {
   const session = useQuery({
@@ -27,7 +28,10 @@ export function App() {
       {isSignedOut ? (
         <SignIn />
       ) : session.error ? (
-        <Refusal error={session.error} onRetry={() => void session.refetch()} />
+        <>
+          <h1>Console</h1>
+          <Refusal error={session.error} onRetry={() => void session.refetch()} />
+        </>
       ) : (
         <Loading />
       )}
@@ -76,7 +80,9 @@ function Frame({ session }: { readonly session: Session }) {
           Sign out
         </button>
       </header>
-      <Content session={session} address={address} />
+      <YourNameProvider>
+        <Content session={session} address={address} />
+      </YourNameProvider>
     </>
   );
 }
@@ -103,7 +109,18 @@ function Content({ session, address }: { readonly session: Session; readonly add
       {view === 'audits' ? <AuditsView /> : null}
       {view === 'deliveries' ? <DeliveriesView address={address} /> : null}
       {view === 'try' && session.tryIt ? <TryItView session={session} /> : null}
+      {view === '' || (name !== undefined && (view !== 'try' || session.tryIt)) ? null : <NoSuchPage />}
     </main>
+  );
+}
+
+function NoSuchPage() {
+  return (
+    <Empty title="There is no such page" level={1}>
+      <p>
+        The address may have been mistyped. Begin at the <Link to="/runs">runs</Link>.
+      </p>
+    </Empty>
   );
 }
 

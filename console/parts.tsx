@@ -80,10 +80,18 @@ export function Refusal({ error, onRetry }: { readonly error: unknown; readonly 
   );
 }
 
-export function Empty({ title, children }: { readonly title: string; readonly children: ReactNode }) {
+type EmptyProps = {
+  readonly title: string;
+  /** 1: there is nothing else on the page. */
+  readonly level?: 1 | 2;
+  readonly children: ReactNode;
+};
+
+export function Empty({ title, level = 2, children }: EmptyProps) {
+  const Heading = `h${level}` as const;
   return (
     <div className="empty">
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children}
     </div>
   );

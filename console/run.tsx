@@ -1,6 +1,6 @@
 /** One run: what it is to do, what it waits for, and everything that happened, as it happens. */
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { memo, useMemo } from 'react';
+import { memo, useMemo, useState } from 'react';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 import { call, read, readAll } from './api.ts';
 import { Ago, Clock, Loading, Refusal, Status } from './parts.tsx';
@@ -11,6 +11,7 @@ import { toEntries } from './timeline.ts';
 import { ToolCallEntry } from './tool-call.tsx';
 import type { Message, Run, Session, ToolCall } from './types.ts';
 import { useRunEvents } from './use-run-events.ts';
+import type { Tone } from './words.ts';
 import { adviceOn, counted } from './words.ts';
 
 export function RunView({ runId, session }: { readonly runId: string; readonly session: Session }) {
@@ -27,7 +28,16 @@ export function RunView({ runId, session }: { readonly runId: string; readonly s
     placeholderData: keepPreviousData,
   });
   const entries = useMemo(() => toEntries(events), [events]);
-  if (run.error && !run.data) return <Refusal error={run.error} onRetry={() => void run.refetch()} />;
+  if (run.error && !run.data)
+    return (
+      <>
+        <Link to="/runs" className="up">
+          Runs
+        </Link>
+        <h1>This run cannot be shown</h1>
+        <Refusal error={run.error} onRetry={() => void run.refetch()} />
+      </>
+    );
   if (!run.data) return <Loading rows={5} />;
   return (
     <article>
@@ -35,18 +45,19 @@ export function RunView({ runId, session }: { readonly runId: string; readonly s
         Runs
       </Link>
       <RunHead run={run.data} session={session} />
-      <Waits run={run.data} />
-      <Outcome run={run.data} />
-      <h2>What happened</h2>
-      {isLive || isEndedRunStatus(run.data.status) ? null : (
-        <p className="soft" role="status">
-          The connection was lost; what is new will show once it is back.
-        </p>
-      )}
-      {entries.length === 0 ? (
+      <Now run={run.data} />
+      <div className="over">
+        <h2>What happened</h2>
+        <span className="soft" role="status">
+          {isLive || isEndedRunStatus(run.data.status)
+            ? ''
+            : 'The connection was lost; what is new will show once it is back.'}
+        </span>
+      </div>
+      {entries.length === 0 && messages.data?.length === 0 ? (
         <p className="soft">Nothing yet. It waits for its turn, or for a worker to take it.</p>
       ) : null}
-      <Timeline entries={entries} run={run.data} messages={messages.data ?? []} session={session} />
+      <Timeline entries={entries} run={run.data} messages={messages.data ?? []} />
       {messages.error ? <Refusal error={messages.error} onRetry={() => void messages.refetch()} /> : null}
     </article>
   );
@@ -97,6 +108,11 @@ function RunHead({ run, session }: { readonly run: Run; readonly session: Sessio
         <p className="soft">Run {run.id}</p>
       </details>
       <p className="actions">
+        {session.workflowUrl === null ? null : (
+          <a href={session.workflowUrl + encodeURIComponent(run.workflowId)} target="_blank" rel="noreferrer">
+            Open in Temporal<span className="visually-hidden"> (new tab)</span>
+          </a>
+        )}
         {isEndedRunStatus(run.status) ? null : (
           <button
             type="button"
@@ -106,49 +122,80 @@ function RunHead({ run, session }: { readonly run: Run; readonly session: Sessio
             {cancel.isSuccess ? 'Cancelling …' : 'Cancel run'}
           </button>
         )}
-        {session.workflowUrl === null ? null : (
-          <a href={session.workflowUrl + encodeURIComponent(run.workflowId)} target="_blank" rel="noreferrer">
-            Open in Temporal<span className="visually-hidden"> (new tab)</span>
-          </a>
-        )}
       </p>
       <Refusal error={cancel.error} />
     </header>
   );
 }
 
-function Waits({ run }: { readonly run: Run }) {
-  if (run.waitingFor.length === 0) return null;
-  return (
-    <section className="panel wait" aria-label="Waits for">
-      {run.waitingFor.map((wait) => (
-        <div key={wait.app}>
-          <p>{wait.message}</p>
-          <p>
-            <a href={wait.connectUrl} target="_blank" rel="noreferrer">
-              Open the connect page<span className="visually-hidden"> (new tab)</span>
-            </a>{' '}
-            <span className="soft">It is for {run.userId} only: send it to nobody else.</span>
-          </p>
-        </div>
-      ))}
-    </section>
-  );
-}
-
-function Outcome({ run }: { readonly run: Run }) {
+/** What state it is in, in words, in a place that is as large in each of them: nothing below moves when it changes. */
+function Now({ run }: { readonly run: Run }) {
+  if (run.waitingFor.length > 0)
+    return (
+      <section className="panel now wait" aria-label="Waits for">
+        {run.waitingFor.map((wait) => (
+          <div key={wait.app}>
+            <p>{wait.message}</p>
+            <p>
+              <a href={wait.connectUrl} target="_blank" rel="noreferrer">
+                Open the connect page<span className="visually-hidden"> (new tab)</span>
+              </a>{' '}
+              <span className="soft">It is for {run.userId} only: send it to nobody else.</span>
+            </p>
+          </div>
+        ))}
+      </section>
+    );
   if (run.error)
     return (
-      <section className="panel bad" aria-label="Why it failed">
+      <section className="panel now bad" aria-label="Why it failed">
         <p>{run.error.message}</p>
         <p className="soft">{adviceOn(run.error.code)}</p>
       </section>
     );
-  if (run.status !== 'completed') return null;
+  if (run.status === 'completed')
+    return (
+      <section className="panel now good" aria-label="Answer">
+        <Answer
+          text={run.output === null || run.output === '' ? 'The model ended without a word.' : run.output}
+        />
+      </section>
+    );
+  const [text, tone] = NOW[run.status] ?? ['', 'calm'];
   return (
-    <section className="panel good" aria-label="Answer">
-      <p className="answer">{run.output === '' ? 'The model ended without a word.' : run.output}</p>
+    <section className={`panel now ${tone}`} aria-label="Now">
+      <p>{text}</p>
     </section>
+  );
+}
+
+const NOW: Readonly<Record<string, readonly [string, Tone]>> = {
+  running: ['At work. There is nothing to do for you.', 'calm'],
+  waiting_for_approval: ['A call waits for your decision; see below.', 'wait'],
+  waiting_for_resolution: ['Nobody knows what became of a call; look it up and say so below.', 'wait'],
+  cancelled: ['Cancelled. Nothing more happens in this run.', 'calm'],
+};
+
+/** About what the place for it holds. */
+const SHORT_ANSWER = { characters: 220, lines: 2 };
+
+function Answer({ text }: { readonly text: string }) {
+  const [isWhole, setWhole] = useState(false);
+  const isLong = text.length > SHORT_ANSWER.characters || text.split('\n').length > SHORT_ANSWER.lines;
+  return (
+    <>
+      <p className={isLong && !isWhole ? 'answer short' : 'answer'}>{text}</p>
+      {isLong ? (
+        <button
+          type="button"
+          className="plain small"
+          aria-expanded={isWhole}
+          onClick={() => setWhole(!isWhole)}
+        >
+          {isWhole ? 'Show less' : 'Show all of it'}
+        </button>
+      ) : null}
+    </>
   );
 }
 
@@ -156,10 +203,9 @@ type TimelineProps = {
   readonly entries: readonly Entry[];
   readonly run: Run;
   readonly messages: readonly Message[];
-  readonly session: Session;
 };
 
-const Timeline = memo(function Timeline({ entries, run, messages, session }: TimelineProps) {
+const Timeline = memo(function Timeline({ entries, run, messages }: TimelineProps) {
   const calls = useMemo(
     () => new Map(run.toolCalls.map((toolCall) => [toolCall.id, toolCall])),
     [run.toolCalls],
@@ -175,7 +221,6 @@ const Timeline = memo(function Timeline({ entries, run, messages, session }: Tim
           isOver={isEndedRunStatus(run.status)}
           toolCall={entry.kind === 'call' ? calls.get(entry.callId) : undefined}
           message={entry.kind === 'turn' ? turns.get(entry.turn) : undefined}
-          person={session.name}
         />
       ))}
     </ol>
@@ -188,17 +233,9 @@ type EntryProps = {
   readonly isOver: boolean;
   readonly toolCall: ToolCall | undefined;
   readonly message: Message | undefined;
-  readonly person: string;
 };
 
-const TimelineEntry = memo(function TimelineEntry({
-  entry,
-  runId,
-  isOver,
-  toolCall,
-  message,
-  person,
-}: EntryProps) {
+const TimelineEntry = memo(function TimelineEntry({ entry, runId, isOver, toolCall, message }: EntryProps) {
   return (
     <li className={entry.kind === 'note' ? `note ${entry.tone}` : entry.kind}>
       <span className="when">
@@ -208,13 +245,7 @@ const TimelineEntry = memo(function TimelineEntry({
         {entry.kind === 'note' ? entry.text : null}
         {entry.kind === 'turn' ? <Turn turn={entry.turn} content={message?.content ?? null} /> : null}
         {entry.kind === 'call' ? (
-          <ToolCallEntry
-            tool={entry.tool}
-            toolCall={toolCall}
-            runId={runId}
-            isOver={isOver}
-            person={person}
-          />
+          <ToolCallEntry tool={entry.tool} toolCall={toolCall} runId={runId} isOver={isOver} />
         ) : null}
       </div>
     </li>

@@ -10,7 +10,6 @@ export type Problem = {
 export type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null };
 
 export type Session = {
-  readonly name: string;
   readonly brand: string;
   readonly tryIt: boolean;
   /** A workflow's id completes it. */

@@ -63,7 +63,14 @@ export function UsersView() {
 
 export function UserView({ userId }: { readonly userId: string }) {
   const user = useQuery({ queryKey: ['user', userId], queryFn: () => read<User>(pathOf(userId)) });
+  const connections = useQuery({
+    queryKey: ['connections', userId],
+    queryFn: () => read<ConnectionList>(`${pathOf(userId)}/connections`),
+    enabled: user.isSuccess,
+  });
   const { items, query } = useList<Run>('/v1/runs', { userId });
+  // All at once: what is read last stands above the rest.
+  const isRead = user.isSuccess && !connections.isPending && items !== null;
   return (
     <>
       <Link to="/users" className="up">
@@ -71,41 +78,39 @@ export function UserView({ userId }: { readonly userId: string }) {
       </Link>
       <h1>{user.data?.displayName ?? userId}</h1>
       <Refusal error={user.error} onRetry={() => void user.refetch()} />
-      {user.data ? (
+      {isRead ? (
         <>
           <p className="soft">
             {[user.data.displayName === null ? null : userId, user.data.email].filter(Boolean).join(', ')}
           </p>
           <h2>Connections</h2>
-          <Connections userId={userId} />
+          <Refusal error={connections.error} onRetry={() => void connections.refetch()} />
+          {connections.data ? <Connections list={connections.data} userId={userId} /> : null}
           <h2>Runs</h2>
-          {items?.length === 0 ? <p className="soft">No run was started for this user yet.</p> : null}
-          {items && items.length > 0 ? <RunRows runs={items} /> : null}
+          {items.length === 0 ? <p className="soft">No run was started for this user yet.</p> : null}
+          {items.length > 0 ? <RunRows runs={items} /> : null}
           <More query={query} />
         </>
-      ) : null}
+      ) : user.error ? null : (
+        <Loading rows={5} />
+      )}
     </>
   );
 }
 
-function Connections({ userId }: { readonly userId: string }) {
-  const path = `${pathOf(userId)}/connections`;
-  const list = useQuery({
-    queryKey: ['connections', userId],
-    queryFn: () => read<{ items: Connection[]; stale?: true }>(path),
-  });
-  if (list.error) return <Refusal error={list.error} onRetry={() => void list.refetch()} />;
-  if (!list.data) return <Loading rows={2} />;
+type ConnectionList = { readonly items: readonly Connection[]; readonly stale?: true };
+
+function Connections({ list, userId }: { readonly list: ConnectionList; readonly userId: string }) {
   return (
     <>
-      {list.data.stale ? (
+      {list.stale ? (
         <p className="panel wait">Composio does not answer: this is what was seen last.</p>
       ) : null}
-      {list.data.items.length === 0 ? (
+      {list.items.length === 0 ? (
         <p className="soft">None yet. The first run that needs one asks the user to connect it.</p>
       ) : null}
       <ul className="rows">
-        {list.data.items.map((connection) => (
+        {list.items.map((connection) => (
           <ConnectionRow key={connection.accountId} connection={connection} userId={userId} />
         ))}
       </ul>

@@ -17,6 +17,7 @@ import * as apiKeys from './migrations/0020-api-keys.ts';
 import * as auditLog from './migrations/0021-audit-log.ts';
 import * as erasures from './migrations/0022-erasures.ts';
 import * as retention from './migrations/0023-retention.ts';
+import * as browserSessions from './migrations/0024-browser-sessions.ts';
 import { ensureRoles } from './roles.ts';
 
 /** In order; names never change after they landed. */
@@ -36,6 +37,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0021-audit-log': auditLog,
   '0022-erasures': erasures,
   '0023-retention': retention,
+  '0024-browser-sessions': browserSessions,
 };
 
 /** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */

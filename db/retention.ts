@@ -120,3 +120,21 @@ export const deleteOldIdempotencyKeys: DeleteBatch = (tx, batch) =>
         delete from idempotency_keys k using old where k.owner = old.owner and k.key = old.key returning 1)
       select count(*)::int as n from gone`,
   );
+
+/** Settings links that no cookie is left of (api/portal/portal-sessions.ts). */
+export const deleteOldPortalLinks: DeleteBatch = (tx, batch) =>
+  countOf(
+    tx,
+    sql`with old as (select link from portal_links where used_at < ${before(batch)} limit ${batch.limit}),
+        gone as (delete from portal_links l using old where l.link = old.link returning 1)
+      select count(*)::int as n from gone`,
+  );
+
+/** Sessions that would be over by now without having been ended (api/console/console-sessions.ts). */
+export const deleteOldEndedSessions: DeleteBatch = (tx, batch) =>
+  countOf(
+    tx,
+    sql`with old as (select session from ended_sessions where ended_at < ${before(batch)} limit ${batch.limit}),
+        gone as (delete from ended_sessions s using old where s.session = old.session returning 1)
+      select count(*)::int as n from gone`,
+  );

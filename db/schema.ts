@@ -49,6 +49,8 @@ export interface Schema {
   gone_receivers: GoneReceiversTable;
   webhook_events: WebhookEventsTable;
   api_keys: ApiKeysTable;
+  portal_links: PortalLinksTable;
+  ended_sessions: EndedSessionsTable;
   audit_log: AuditLogTable;
   audit_log_people: AuditLogPeopleTable;
   erasures: ErasuresTable;
@@ -334,6 +336,17 @@ export interface ApiKeysTable {
   key_hash: Buffer;
   created_at: InstantNow;
   last_used_at: NullableInstant;
+}
+/** Links and sessions by their SHA-256. */
+export interface PortalLinksTable {
+  link: Buffer;
+  user_id: string;
+  session: Buffer;
+  used_at: InstantNow;
+}
+export interface EndedSessionsTable {
+  session: Buffer;
+  ended_at: InstantNow;
 }
 /** Only ever added to: the roles may insert and select. */
 export interface AuditLogTable {

@@ -5,7 +5,6 @@
 import type { Express, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { admit } from '../admit.ts';
-import type { Principal } from '../auth.ts';
 import { forbidden, hasScope, unauthorized } from '../auth.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readJsonBody } from '../json-body.ts';
@@ -27,20 +26,21 @@ const signInSchema = z.strictObject({ key: z.string().min(1).max(1_000) });
 export function mountConsole(server: Express, deps: ApiDeps): void {
   const files = readConsoleFiles(deps.console.folder);
   server.get('/console/session', async (req, res) => {
-    const authorization = deps.consoleSessions.authorizationOf(req.headers);
+    const authorization = await deps.consoleSessions.authorizationOf(req.headers);
     if (authorization === null) throw unauthorized();
-    sendSession(deps, res, await admitOperator(deps, req, authorization));
+    await admitOperator(deps, req, authorization);
+    sendSession(deps, res);
   });
   server.post('/console/session', async (req, res) => {
     if (req.headers[CONSOLE_HEADER] !== '1') throw unauthorized();
     const { key } = parsePart('body', signInSchema, await readJsonBody(req)) as z.output<typeof signInSchema>;
-    const principal = await admitOperator(deps, req, `Bearer ${key}`);
+    await admitOperator(deps, req, `Bearer ${key}`);
     res.setHeader('set-cookie', deps.consoleSessions.open(key));
-    sendSession(deps, res, principal);
+    sendSession(deps, res);
   });
-  server.delete('/console/session', (req, res) => {
+  server.delete('/console/session', async (req, res) => {
     if (req.headers[CONSOLE_HEADER] !== '1') throw unauthorized();
-    res.setHeader('set-cookie', deps.consoleSessions.end());
+    res.setHeader('set-cookie', await deps.consoleSessions.end(req.headers));
     res.status(204).end();
   });
   server.get('/console/assets/:name', (req, res) => {
@@ -58,20 +58,14 @@ export function mountConsole(server: Express, deps: ApiDeps): void {
 }
 
 /** Runs and users are of the scope `runs`, the rest is of `operator`: the console is no use without both. */
-async function admitOperator(deps: ApiDeps, req: Request, authorization: string): Promise<Principal> {
+async function admitOperator(deps: ApiDeps, req: Request, authorization: string): Promise<void> {
   const address = req.ip ?? '';
   const principal = await admit(deps, { authorization: [authorization], address });
   for (const scope of ['operator', 'runs'] as const) if (!hasScope(principal, scope)) throw forbidden(scope);
-  return principal;
 }
 
-function sendSession(
-  { brand, console: { tryIt, temporalUi } }: ApiDeps,
-  res: Response,
-  principal: Principal,
-): void {
+function sendSession({ brand, console: { tryIt, temporalUi } }: ApiDeps, res: Response): void {
   res.json({
-    name: principal.keyName ?? principal.keyId,
     brand: brand.name,
     tryIt,
     workflowUrl:

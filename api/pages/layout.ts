@@ -9,6 +9,9 @@ import { html } from './html.ts';
 export const STYLE_PATH = '/assets/bellhop.css';
 export const LOGO_PATH = '/assets/logo';
 
+/** Pixels; the style sheet says the same in rem. Only the shape counts, for the room that is kept. */
+const LOGO_HEIGHT = 28;
+
 export function layout(page: {
   title: string;
   body: Html;
@@ -44,6 +47,8 @@ export function layout(page: {
 /** The name stands beside a logo too: not every logo says it. */
 function masthead({ name, logo }: Brand): Html {
   return html`<header class="brand">
-    ${logo ? html`<img src="${LOGO_PATH}" alt="" height="28" />` : null}<span>${name}</span>
+    ${logo ? html`<img src="${LOGO_PATH}" alt="" width="${Math.round(LOGO_HEIGHT * logo.shape)}" height="${LOGO_HEIGHT}" />` : null}<span
+      >${name}</span
+    >
   </header>`;
 }

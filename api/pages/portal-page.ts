@@ -26,57 +26,69 @@ export function portalPage(page: { brand: Brand; view: PortalView; formToken: st
   });
 }
 
-/** The part that the page replaces by itself. */
+/** The part that the page replaces by itself. What needs the user most comes first, and is the one thing to do here. */
 export function portalApps({ view, formToken }: { view: PortalView; formToken: string }): Html {
   if (view.apps.length === 0) return html`<p class="empty">${PORTAL.empty}</p>`;
+  const mostUrgent = view.apps.find(isUrgent);
   return html`${view.isStale ? html`<p class="notice">${PORTAL.stale}</p>` : null}
     <ul class="apps">
-      ${view.apps.map((app) => html`<li>${appSection(app, formToken)}</li>`)}
+      ${view.apps.map((app) => html`<li>${appSection(app, { formToken, isPrimary: app === mostUrgent })}</li>`)}
     </ul>`;
 }
 
-function appSection(app: PortalApp, formToken: string): Html {
+function isUrgent({ isConnected, accounts, waiting }: PortalApp): boolean {
+  return !isConnected && (accounts.length > 0 || waiting > 0);
+}
+
+type Form = { readonly formToken: string };
+
+function appSection(app: PortalApp, { formToken, isPrimary }: Form & { isPrimary: boolean }): Html {
   const best = app.accounts[0];
   const status = PORTAL.statuses[best?.status ?? 'none'];
   const kind = app.isConnected ? 'good' : best ? 'bad' : 'none';
-  const isUrgent = !app.isConnected && (best !== undefined || app.waiting > 0);
   return html`<section aria-labelledby="${app.app}">
     <div class="head">
       <h2 id="${app.app}">${app.name}</h2>
       <span class="status ${kind}">${status}</span>
     </div>
-    ${app.accounts.map((account) => accountFacts(account, app, formToken))} ${waitingTasks(app)}
+    ${app.accounts.map(accountFacts)} ${waitingTasks(app)}
     <form method="post" action="/portal/connect">
       ${hidden('form', formToken)} ${hidden('app', app.app)} ${best ? hidden('reconnect', 'true') : null}
-      <button class="${isUrgent ? 'action' : 'quiet'}">
+      <button class="${isPrimary ? 'action' : 'quiet'}">
         ${best ? PORTAL.reconnect : PORTAL.connect}<span class="visually-hidden"> ${app.name}</span>
       </button>
     </form>
+    ${app.accounts.map((account) => disconnect(account, { app, formToken }))}
   </section>`;
 }
 
-function accountFacts(account: PortalApp['accounts'][number], app: PortalApp, formToken: string): Html {
-  const { accountId, connectedAt } = account;
-  return html`<div class="account">
-    <dl>
-      ${
-        connectedAt === null
-          ? null
-          : html`<dt>${PORTAL.since}</dt>
-              <dd><time datetime="${connectedAt}">${day(connectedAt)}</time></dd>`
-      }
-      <dt>${PORTAL.account}</dt>
-      <dd><code>${accountId}</code></dd>
-    </dl>
-    <details id="drop-${accountId}">
-      <summary>${PORTAL.disconnect}<span class="visually-hidden"> ${app.name}, ${accountId}</span></summary>
-      <p class="soft">${PORTAL.disconnectWarning(app.name)}</p>
-      <form method="post" action="/portal/disconnect">
-        ${hidden('form', formToken)} ${hidden('accountId', accountId)}
-        <button class="danger">${PORTAL.disconnectNow}</button>
-      </form>
-    </details>
-  </div>`;
+function accountFacts({ accountId, connectedAt }: PortalApp['accounts'][number]): Html {
+  return html`<dl class="account">
+    ${
+      connectedAt === null
+        ? null
+        : html`<dt>${PORTAL.since}</dt>
+            <dd><time datetime="${connectedAt}">${day(connectedAt)}</time></dd>`
+    }
+    <dt>${PORTAL.account}</dt>
+    <dd><code>${accountId}</code></dd>
+  </dl>`;
+}
+
+/** Below what there is to do, and folded: it is asked once more before it happens. */
+function disconnect(
+  { accountId }: PortalApp['accounts'][number],
+  { app, formToken }: Form & { app: PortalApp },
+): Html {
+  const which = app.accounts.length > 1 ? html` <code>${accountId}</code>` : null;
+  return html`<details id="drop-${accountId}">
+    <summary>${PORTAL.disconnect}${which}<span class="visually-hidden"> ${app.name}</span></summary>
+    <p class="soft">${PORTAL.disconnectWarning(app.name)}</p>
+    <form method="post" action="/portal/disconnect">
+      ${hidden('form', formToken)} ${hidden('accountId', accountId)}
+      <button class="danger">${PORTAL.disconnectNow}</button>
+    </form>
+  </details>`;
 }
 
 function waitingTasks({ waiting, waitingTasks: texts }: PortalApp): Html | null {

@@ -12,7 +12,7 @@ let last = '';
 async function look() {
   if (document.hidden) return;
   const answer = await fetch('/portal/apps', { headers: { accept: 'text/html' } });
-  if (answer.status === 401) location.reload();
+  if (answer.status === 401 || answer.status === 410) location.reload();
   if (!answer.ok) return;
   const text = await answer.text();
   // Somebody who is about to disconnect must not have the question taken away.

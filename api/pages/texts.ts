@@ -104,6 +104,12 @@ export const PORTAL_REFUSALS = {
       'Your time on this page is over. Go back to the app that sent you here and open your connections again.',
     ],
   },
+  used: {
+    title: 'This link was used',
+    body: [
+      'It opens one browser only, and another one has opened it already. Go back to the app that sent you here and ask for a new one.',
+    ],
+  },
   staleForm: {
     title: 'Nothing was changed',
     body: ['This form was too old, or came from somewhere else.'],

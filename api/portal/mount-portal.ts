@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
+import { sha256 } from '../../db/ids.ts';
 import type { ApiDeps } from '../deps.ts';
 import { dropConnection } from '../drop-connection.ts';
 import { readRawBody } from '../json-body.ts';
@@ -15,11 +16,14 @@ import { ApiProblem, PROBLEMS } from '../problem-codes.ts';
 import { toProblem } from '../problems.ts';
 import { app } from '../schemas/common.ts';
 import type { PortalSession } from './portal-sessions.ts';
+import { standingOfLink, visitPortal } from './portal-visits.ts';
 import { readPortal } from './read-portal.ts';
 
 /** The script asks for the list, forms go to us; the rest is as on every page. */
 const CSP =
   "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/** Was good once, and is not any more. */
+const GONE = 410;
 const SCRIPT_CACHE = 'public, max-age=300';
 
 type Visit = { readonly req: Request; readonly res: Response; readonly session: PortalSession };
@@ -65,10 +69,22 @@ const disconnectForm = z.strictObject({ form: formToken, accountId: z.string().m
 
 /** The link is in nobody's address bar for longer than a redirect. */
 async function enter(deps: ApiDeps, req: Request, res: Response): Promise<void> {
-  const cookie = deps.portalSessions.enter(String(req.params['token']));
-  if (cookie === null) throw new ApiProblem('not_found');
-  res.setHeader('set-cookie', cookie);
-  seeOther(res, '/portal');
+  const token = String(req.params['token']);
+  const link = sha256(token);
+  const session = deps.portalSessions.find(req.headers.cookie ?? '');
+  // Again in the browser that has opened it, also when the link's own time is over.
+  if (session?.link.equals(link)) return seeOther(res, '/portal');
+  const ask = deps.portalSessions.openLink(token);
+  const standing = ask && (await standingOfLink(deps.db, ask, link));
+  if (!ask || standing === 'over') throw new ApiProblem('not_found');
+  if (standing === 'good') {
+    res.setHeader('set-cookie', deps.portalSessions.enter(token, ask));
+    return seeOther(res, '/portal');
+  }
+  // The same user's page is open here already, by another link.
+  if (session?.userId === ask.userId && (await visitPortal(deps.db, session)) === 'good')
+    return seeOther(res, '/portal');
+  sendPage(res, GONE, portalRefusal('used', deps.brand));
 }
 
 async function showPage(deps: ApiDeps, { req, res, session }: Visit): Promise<void> {
@@ -110,7 +126,9 @@ function guard(deps: ApiDeps, work: (req: Request, res: Response) => Promise<voi
 function withSession(deps: ApiDeps, work: (visit: Visit) => Promise<void>): RequestHandler {
   return guard(deps, async (req, res) => {
     const session = deps.portalSessions.find(req.headers.cookie ?? '');
-    if (session) await work({ req, res, session });
+    const standing = session && (await visitPortal(deps.db, session));
+    if (session && standing === 'good') await work({ req, res, session });
+    else if (standing === 'used') sendPage(res, GONE, portalRefusal('used', deps.brand));
     else sendPage(res, 401, portalRefusal('signedOut', deps.brand));
   });
 }

@@ -14,7 +14,7 @@ export const postPortalLinkRoute = defineRoute({
   tag: 'Users',
   summary: "Make a link to a user's settings page",
   description:
-    'Send the browser of this user there, and nobody else: who opens the link within five minutes sees and changes the connections of this user for half an hour. Make one per click, for a user who is logged in with you.',
+    'Send the browser of this user there, and nobody else: the first browser that opens the link, within five minutes, sees and changes the connections of this user for half an hour; in any other it opens nothing. Make one per click, for a user who is logged in with you.',
   scope: 'runs',
   params: z.strictObject({ userId: userIdInPath }),
   body: z
@@ -38,8 +38,9 @@ export const postPortalLinkRoute = defineRoute({
   },
   problems: ['user_unknown', 'user_erasing'],
   handler: async ({ db, portalSessions }, { params, body }) => {
-    const { userId } = await requireUser(db, params.userId);
-    const { url, expiresAt } = portalSessions.mintLink({ userId, apps: [...new Set(body.apps ?? [])] });
+    const { userId, createdAt } = await requireUser(db, params.userId);
+    const apps = [...new Set(body.apps ?? [])];
+    const { url, expiresAt } = portalSessions.mintLink({ userId, since: createdAt.toISOString(), apps });
     return { status: 201, body: { url, expiresAt: toTime(expiresAt) } };
   },
 });

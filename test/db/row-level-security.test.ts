@@ -9,8 +9,10 @@ import { appendEvents } from '../../db/events.ts';
 import { recordConnections } from '../../db/connections.ts';
 import { openEpisode } from '../../db/episodes.ts';
 import { openAttempt } from '../../db/attempts.ts';
+import { sha256 } from '../../db/ids.ts';
 import { addNotice } from '../../db/notices.ts';
 import { forUser } from '../../db/scope.ts';
+import { usePortalLink } from '../../db/portal-links.ts';
 import { putUser } from '../../db/users.ts';
 import { addWaiter } from '../../db/waiters.ts';
 import { useDatabase } from './harness.ts';
@@ -20,6 +22,7 @@ const SYSTEM_ONLY = [
   'api_keys',
   'audit_log',
   'audits',
+  'ended_sessions',
   'erasures',
   'gauge_snapshots',
   'gone_receivers',
@@ -44,6 +47,7 @@ async function fill(userId: string): Promise<void> {
       state: 'waiting',
     });
     await openAttempt(tx, flow);
+    await usePortalLink(tx, { link: sha256(userId), userId, session: sha256('session') });
     await openEpisode(tx, { userId, app: 'slack', accountId: 'ca_1', status: 'EXPIRED' });
     await addApproval(tx, {
       runId,

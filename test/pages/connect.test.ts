@@ -1,26 +1,30 @@
 /** The connect pages in a real browser: the usual way, keyboard alone, Back, reload, double click, two browsers. */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { contrastOf, accentsOf } from '../../api/pages/colors.ts';
-import { loadBrand } from '../../api/brand.ts';
+import { loadBrand, PLAIN_BRAND } from '../../api/brand.ts';
+import { logoShape } from '../../api/logo-shape.ts';
 import { startTestApi, type TestApi } from '../api/setup/api.ts';
-import {
-  expectAccessible,
-  PAGE_TEST_MS,
-  PHONE,
-  startTestBrowser,
-  type TestBrowser,
-} from './setup/browser.ts';
+import { expectGood, PAGE_TEST_MS, PHONE, startTestBrowser, type TestBrowser } from './setup/browser.ts';
+import { expectStill } from './setup/shifts.ts';
 
 vi.setConfig({ testTimeout: PAGE_TEST_MS });
+
+const LOGO = Buffer.from(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 20"><rect width="80" height="20" fill="#0b5d4e"/></svg>',
+);
 
 let api: TestApi;
 let browser: TestBrowser;
 beforeAll(async () => {
   [api, browser] = await Promise.all([
     // No callback is overtaken by polling here.
-    startTestApi({ settings: { pollIntervalMs: 600_000, callbackGraceMs: 600_000 } }),
+    startTestApi({
+      settings: { pollIntervalMs: 600_000, callbackGraceMs: 600_000 },
+      deps: { brand: { ...PLAIN_BRAND, logo: { bytes: LOGO, contentType: 'image/svg+xml', shape: 4 } } },
+    }),
     startTestBrowser(),
   ]);
 });
@@ -30,6 +34,7 @@ afterAll(async () => {
 });
 afterEach(async () => {
   await api.bellhop.sandbox.updateSettings({ activeDelayMs: 0, dropCallbacks: 0 });
+  await api.bellhop.sandbox.clearFaults();
   expect(browser.complaints).toEqual([]);
 });
 
@@ -57,11 +62,11 @@ describe('connecting an account in a browser', () => {
     await page.goto(connectUrl);
     expect(await heading(page).textContent()).toBe('Connect Slack');
     expect(await page.locator('script').count()).toBe(0);
-    await expectAccessible(page, 'connect');
+    await expectGood(page, 'connect');
     await page.getByRole('link', { name: 'Continue to Slack' }).click();
     await page.getByRole('button', { name: 'Approve' }).click();
     await isHeaded(page, 'Slack is connected');
-    await expectAccessible(page, 'finished');
+    await expectGood(page, 'finished');
     expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
     expect(await api.bellhop.sandbox.journal({ userId })).toHaveLength(1);
     // The link is used up, for this browser as for any other; that nothing is lost is what it says.
@@ -115,7 +120,7 @@ describe('connecting an account in a browser', () => {
     // It reloads itself, for there is no script that could look: what it shows and where the reader is stay the same.
     // Meanwhile it must not: what is looked at would be gone.
     await page.route('**/oauth/callback/**', (route) => route.abort('aborted'));
-    await expectAccessible(page, 'finishing', ['meta-refresh']);
+    await expectGood(page, 'finishing', ['meta-refresh']);
     await page.unroute('**/oauth/callback/**');
     await page.reload();
     await isHeaded(page, 'Finishing');
@@ -125,7 +130,7 @@ describe('connecting an account in a browser', () => {
     expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
     await page.reload();
     await isHeaded(page, 'Slack is connected already');
-    await expectAccessible(page, 'already connected');
+    await expectGood(page, 'already connected');
     await context.close();
   });
 
@@ -135,10 +140,56 @@ describe('connecting an account in a browser', () => {
     await page.goto(`${connectUrl}/go`);
     await page.getByRole('button', { name: 'Deny' }).click();
     await isHeaded(page, 'Slack was not connected');
-    await expectAccessible(page, 'denied');
+    await expectGood(page, 'denied');
     await page.getByRole('link', { name: 'Try again' }).click();
     await isHeaded(page, 'Connect Slack');
     expect((await statusOf(`/v1/runs/${runId}`)).status).toBe('waiting_for_connection');
+    await context.close();
+  });
+});
+
+describe('what is looked at on every page', () => {
+  it('sees a banner that comes late, and none that was asked for', async () => {
+    const { connectUrl } = await waitingRun();
+    const { context, page } = await browser.person();
+    await page.goto(connectUrl);
+    await expectStill(page, 'connect');
+    const banner = "document.body.insertAdjacentHTML('afterbegin', '<p>We have news for you.</p>')";
+    await page.evaluate(banner);
+    await expect(expectStill(page, 'with a banner')).rejects.toThrow('with a banner: this jumps');
+    await page.evaluate(`document.addEventListener('keydown', () => { ${banner} }, { once: true })`);
+    await page.keyboard.press('Shift');
+    await expectStill(page, 'with a banner that was asked for');
+    await context.close();
+  });
+
+  it('finds a page as still with a logo that comes late', async () => {
+    const { connectUrl } = await waitingRun();
+    const { context, page } = await browser.person();
+    const held: (() => void)[] = [];
+    await page.route('**/assets/logo', async (route) => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      await route.continue();
+    });
+    await page.goto(connectUrl, { waitUntil: 'commit' });
+    await isHeaded(page, 'Connect Slack');
+    await expectStill(page, 'connect, without its logo');
+    for (const release of held) release();
+    await page.waitForFunction('document.images[0].naturalWidth > 0');
+    await expectStill(page, 'connect, with its logo');
+    await context.close();
+  });
+
+  it('says that something which is needed does not answer', async () => {
+    const { connectUrl } = await waitingRun();
+    await api.bellhop.sandbox.addFault({
+      match: { route: 'accounts.link' },
+      action: { type: 'status', status: 503 },
+    });
+    const { context, page } = await browser.person();
+    await page.goto(`${connectUrl}/go`);
+    await isHeaded(page, 'Please try again');
+    await expectGood(page, 'failure');
     await context.close();
   });
 });
@@ -153,7 +204,7 @@ describe('a link of the provider that is forwarded to somebody else', () => {
     await victim.page.goto(forwarded);
     await victim.page.getByRole('button', { name: 'Approve' }).click();
     await isHeaded(victim.page, 'This link does not work');
-    await expectAccessible(victim.page, 'refused');
+    await expectGood(victim.page, 'refused');
     await expect.poll(() => api.bellhop.sandbox.accounts({ userId }), { timeout: 40_000 }).toEqual([]);
     expect((await statusOf(`/v1/runs/${runId}`)).status).toBe('waiting_for_connection');
     // The finished page of one browser is no sign for another: without the cookie a used link is unknown.
@@ -187,6 +238,37 @@ describe('the brand', () => {
       }
     }
     expect(contrastOf('#ffffff', '#000000')).toBeCloseTo(21, 5);
+  });
+
+  it('knows how wide a logo is before a browser does', () => {
+    const png = Buffer.alloc(40);
+    png.writeUInt32BE(300, 16);
+    png.writeUInt32BE(100, 20);
+    expect(logoShape(png, 'image/png')).toBe(3);
+    const webp = (kind: string, write: (bytes: Buffer) => void): Buffer => {
+      const bytes = Buffer.alloc(40);
+      bytes.write(kind, 12, 'latin1');
+      write(bytes);
+      return bytes;
+    };
+    const lossy = webp('VP8 ', (bytes) => void (bytes.writeUInt16LE(200, 26), bytes.writeUInt16LE(100, 28)));
+    const lossless = webp('VP8L', (bytes) => void bytes.writeUInt32LE(199 | (99 << 14), 21));
+    const extended = webp(
+      'VP8X',
+      (bytes) => void (bytes.writeUIntLE(199, 24, 3), bytes.writeUIntLE(99, 27, 3)),
+    );
+    for (const bytes of [lossy, lossless, extended]) expect(logoShape(bytes, 'image/webp')).toBe(2);
+    const svg = (attributes: string): number | null =>
+      logoShape(Buffer.from(`<?xml version="1.0"?><svg ${attributes}><g/></svg>`), 'image/svg+xml');
+    expect(logoShape(LOGO, 'image/svg+xml')).toBe(4);
+    expect(svg('stroke-width="9" width="30px" height="10"')).toBe(3);
+    expect([svg(''), svg('viewBox="0 0 0 0"'), svg('width="100%"')]).toEqual([null, null, null]);
+    expect(logoShape(Buffer.from('GIF'), 'image/png')).toBeNull();
+  });
+
+  it('has one layout in light and dark: the style sheets ask for the scheme in colours only', () => {
+    for (const sheet of ['../../api/pages/bellhop.css', '../../console/console.css'])
+      expect(readFileSync(new URL(sheet, import.meta.url), 'utf8')).not.toContain('prefers-color-scheme');
   });
 
   it('refuses a logo that is too large, missing, or of a type that browsers would have to guess', () => {

@@ -55,7 +55,6 @@ describe('a session of the console', () => {
     const cookie = await cookieOf(KEY);
     const answer = await get('/console/session', { cookie, ...OWN });
     expect(JSON.parse(answer.text)).toEqual({
-      name: 'bootstrap',
       brand: 'Bellhop',
       tryIt: false,
       workflowUrl: null,
@@ -67,7 +66,7 @@ describe('a session of the console', () => {
 
   it('opens for no cookie that is changed, over, of another secret or purpose', async () => {
     const later = new Date(Date.now() + 60_000);
-    const good = createSeal(KEY, 'console-session').seal({ key: KEY }, later);
+    const good = createSeal(KEY, 'console-session').seal({ key: KEY, id: 'i' }, later);
     const isLet = async (text: string): Promise<boolean> =>
       (await get('/v1/runs', { cookie: `bellhop-console=${text}`, ...OWN })).status === 200;
     expect(await isLet(good)).toBe(true);
@@ -75,11 +74,13 @@ describe('a session of the console', () => {
       '',
       'x',
       `${good.slice(0, 30)}${good[30] === 'A' ? 'B' : 'A'}${good.slice(31)}`,
-      createSeal(KEY, 'console-session').seal({ key: KEY }, new Date(Date.now() - 1)),
-      createSeal('another secret', 'console-session').seal({ key: KEY }, later),
-      createSeal(KEY, 'portal-session').seal({ key: KEY }, later),
-      createSeal(KEY, 'console-session').seal({ key: 'not a key' }, later),
-      createSeal(KEY, 'console-session').seal({ key: 42 }, later),
+      createSeal(KEY, 'console-session').seal({ key: KEY, id: 'i' }, new Date(Date.now() - 1)),
+      createSeal('another secret', 'console-session').seal({ key: KEY, id: 'i' }, later),
+      createSeal(KEY, 'portal-session').seal({ key: KEY, id: 'i' }, later),
+      createSeal(KEY, 'console-session').seal({ key: 'not a key', id: 'i' }, later),
+      createSeal(KEY, 'console-session').seal({ key: 42, id: 'i' }, later),
+      // It could not be ended.
+      createSeal(KEY, 'console-session').seal({ key: KEY }, later),
     ])
       expect(await isLet(bad)).toBe(false);
     expect(() => createSeal('', 'console-session')).toThrow(RangeError);
@@ -88,9 +89,7 @@ describe('a session of the console', () => {
   it('dies with its key, and is not made with a key that may not see what it shows', async () => {
     const { id, key } = await newKey(['operator', 'runs']);
     const cookie = await cookieOf(key);
-    expect(JSON.parse((await get('/console/session', { cookie, ...OWN })).text)).toMatchObject({
-      name: 'Dana',
-    });
+    expect((await get('/console/session', { cookie, ...OWN })).status).toBe(200);
     expect((await get('/v1/api-keys', { cookie, ...OWN })).status).toBe(403);
     await api.call('DELETE', `/v1/api-keys/${id}`);
     await until(
@@ -105,13 +104,23 @@ describe('a session of the console', () => {
     expect((await signIn(KEY, {})).status).toBe(401);
   });
 
-  it('ends in this browser when its operator signs out', async () => {
-    const cookie = await cookieOf(KEY);
-    const answer = await send(api.url, 'DELETE', '/console/session', { headers: { cookie, ...OWN } });
+  it('ends when its operator signs out: a copy of its cookie is refused, another session of the key goes on', async () => {
+    const [cookie, other] = [await cookieOf(KEY), await cookieOf(KEY)];
+    const signOut = (headers: Record<string, string>) =>
+      send(api.url, 'DELETE', '/console/session', { headers });
+    expect((await signOut({ cookie })).status).toBe(401);
+    expect((await get('/v1/runs', { cookie, ...OWN })).status).toBe(200);
+    const answer = await signOut({ cookie, ...OWN });
     expect([answer.status, String(answer.headers['set-cookie'])]).toEqual([
       204,
       'bellhop-console=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict',
     ]);
+    for (const path of ['/v1/runs', '/console/session'])
+      expect((await get(path, { cookie, ...OWN })).status).toBe(401);
+    expect((await get('/v1/runs', { cookie: other, ...OWN })).status).toBe(200);
+    // Without a session, or once more: there is nothing to end.
+    expect((await signOut({ cookie, ...OWN })).status).toBe(204);
+    expect((await signOut(OWN)).status).toBe(204);
   });
 });
 

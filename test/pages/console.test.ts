@@ -5,7 +5,8 @@ import { appendEvents } from '../../db/events.ts';
 import { asSystem } from '../../db/scope.ts';
 import { KEY } from '../api/setup/api.ts';
 import { scripted } from '../setup/bellhop.ts';
-import { expectAccessible, PAGE_TEST_MS, tabTo } from './setup/browser.ts';
+import { expectGood, PAGE_TEST_MS, tabTo } from './setup/browser.ts';
+import { expectStill } from './setup/shifts.ts';
 import { type ConsoleStage, isNow, startConsole, TEMPORAL_UI } from './setup/console.ts';
 
 vi.setConfig({ testTimeout: PAGE_TEST_MS });
@@ -21,12 +22,25 @@ const heading = (page: Page, name: string) => page.getByRole('heading', { name, 
 const WRITE = { name: 'SLACK_SEND_MESSAGE', arguments: { channel: 'general', markdown_text: 'once' } };
 const TOOLS = ['SLACK_SEND_MESSAGE'];
 
+/** Who is said to have decided, in the log of what operators did. */
+async function deciders(userId: string): Promise<(string | null)[]> {
+  const rows = await asSystem(stage.api.bellhop.db, (tx) =>
+    tx
+      .selectFrom('audit_log_people')
+      .select('actor')
+      .where('user_id', '=', userId)
+      .where('actor', 'is not', null)
+      .execute(),
+  );
+  return rows.map(({ actor }) => actor);
+}
+
 describe('a newcomer', () => {
   it('signs in by keyboard, is told what each empty list is for, and of a wrong key what to do', async () => {
     const { page, context } = await stage.browser.person();
     await page.goto(`${stage.api.url}/console/deliveries`);
     await heading(page, 'Console').waitFor();
-    await expectAccessible(page, 'sign in');
+    await expectGood(page, 'sign in');
     await tabTo(page, 'API key');
     await page.keyboard.type('wrong');
     await page.keyboard.press('Enter');
@@ -36,7 +50,7 @@ describe('a newcomer', () => {
     await page.keyboard.press('Enter');
     // The address that was asked for is the one that is shown.
     await heading(page, 'Nothing was sent yet').waitFor();
-    await expectAccessible(page, 'deliveries, empty');
+    await expectGood(page, 'deliveries, empty');
     for (const [name, empty] of [
       ['Audits', 'No audit yet'],
       ['Users', 'No users yet'],
@@ -45,7 +59,7 @@ describe('a newcomer', () => {
       await tabTo(page, new RegExp(`^${name}$`));
       await page.keyboard.press('Enter');
       await heading(page, empty).waitFor();
-      await expectAccessible(page, `${name}, empty`);
+      await expectGood(page, `${name}, empty`);
     }
     await page.reload();
     await heading(page, 'No runs yet').waitFor();
@@ -60,12 +74,12 @@ describe('a newcomer', () => {
   it('tries it: types a task, consents in another tab, and sees the run complete without a reload', async () => {
     const page = await stage.signedIn();
     await heading(page, 'Try it').waitFor();
-    await expectAccessible(page, 'try it');
+    await expectGood(page, 'try it');
     await page.getByLabel('User', { exact: true }).fill('alice');
     await page.getByRole('button', { name: 'Start the run' }).dblclick();
     await isNow(page, 'Waits for a connection');
     await page.getByText('Please connect your Slack account first in Settings > Integrations.').waitFor();
-    await expectAccessible(page, 'run, waits for a connection');
+    await expectGood(page, 'run, waits for a connection');
     const opened = page.context().waitForEvent('page');
     await page.getByRole('link', { name: 'Open the connect page' }).click();
     const connect = await opened;
@@ -79,7 +93,7 @@ describe('a newcomer', () => {
     await page.locator('summary', { hasText: 'SLACK_SEND_MESSAGE' }).click();
     await page.getByRole('region', { name: 'Arguments' }).getByText('Hello from Bellhop').waitFor();
     await page.getByRole('region', { name: 'Result' }).waitFor();
-    await expectAccessible(page, 'run, completed');
+    await expectGood(page, 'run, completed');
     const href = await page.getByRole('link', { name: 'Open in Temporal' }).getAttribute('href');
     const runId = new URL(page.url()).pathname.split('/').at(-1) ?? '';
     expect(href).toBe(`${TEMPORAL_UI}/namespaces/default/workflows/run-${runId}`);
@@ -101,14 +115,16 @@ describe('an operator', () => {
     await isNow(page, 'Waits for approval');
     await page.getByRole('button', { name: 'Change arguments' }).click();
     const edit = page.getByLabel('Arguments to use instead');
+    await page.getByLabel('Your name').fill('Dana');
     await edit.fill('{ not json');
     await page.getByRole('button', { name: 'Approve with changes' }).click();
     await page.getByRole('alert').getByText('not a JSON object').waitFor();
-    await expectAccessible(page, 'run, waits for approval');
+    await expectGood(page, 'run, waits for approval');
     await edit.fill(JSON.stringify({ ...WRITE.arguments, markdown_text: 'better' }));
-    await page.getByLabel('Your name').fill('Dana');
     await page.getByRole('button', { name: 'Approve with changes' }).dblclick();
     await isNow(page, 'Completed');
+    await expectStill(page, 'run, approved');
+    expect(await deciders(userId)).toEqual(['Dana']);
     const effects = await stage.api.bellhop.sandbox.journal({ userId });
     expect(effects.map((effect) => (effect.arguments as { markdown_text: string }).markdown_text)).toEqual([
       'better',
@@ -127,11 +143,29 @@ describe('an operator', () => {
       .focus();
     await page.goto(`${stage.api.url}/console/runs/${runId}`);
     await page.getByRole('button', { name: 'Deny' }).waitFor();
+    // A key is no person: who decides is asked for, and without a name nothing is decided.
+    const name = page.getByLabel('Your name');
+    expect(await name.inputValue()).toBe('');
+    await tabTo(page, /^Deny$/);
+    await page.keyboard.press('Enter');
+    expect(await name.and(page.locator(':focus:invalid')).count()).toBe(1);
+    await page.keyboard.type('Dana');
+    await page.keyboard.press('Enter');
+    expect((await stage.api.call('GET', `/v1/runs/${runId}`)).body.status).toBe('waiting_for_approval');
+    // It is asked for once in a session.
+    await page.reload();
+    await page.getByRole('button', { name: 'Deny' }).waitFor();
+    expect(await name.inputValue()).toBe('Dana');
     await tabTo(page, /^Deny$/);
     await page.keyboard.press('Enter');
     await isNow(page, 'Completed');
+    await expectStill(page, 'run, denied');
+    expect(await deciders(userId)).toEqual(['Dana']);
     await page.locator('summary .status').getByText('Denied').waitFor();
     expect(await stage.api.bellhop.sandbox.journal({ userId })).toEqual([]);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('API key').waitFor();
+    expect(await page.evaluate('sessionStorage.length')).toBe(0);
     await page.context().close();
   });
 
@@ -147,9 +181,12 @@ describe('an operator', () => {
     const page = await stage.signedIn(`/console/runs/${runId}`);
     await isNow(page, 'Waits for an answer');
     await page.getByText('Outcome unknown').waitFor();
-    await expectAccessible(page, 'run, outcome unknown');
+    await expectGood(page, 'run, outcome unknown');
+    await page.getByLabel('Your name').fill('Dana');
     await page.getByRole('button', { name: 'It happened' }).click();
     await isNow(page, 'Completed');
+    await expectStill(page, 'run, resolved');
+    expect(await deciders(userId)).toEqual(['Dana']);
     expect(await stage.api.bellhop.sandbox.journal({ userId })).toHaveLength(1);
     await page.context().close();
   });
@@ -166,7 +203,7 @@ describe('an operator', () => {
     await page.getByRole('button', { name: 'Show' }).click();
     await page.waitForURL((url) => url.searchParams.get('userId') === userId);
     await expect.poll(() => page.locator('.rows > li').count(), { timeout: 40_000 }).toBe(1);
-    await expectAccessible(page, 'runs');
+    await expectGood(page, 'runs');
     await page.getByLabel('Status').selectOption('failed');
     await heading(page, 'No run fits').waitFor();
     await page.context().close();
@@ -186,6 +223,7 @@ describe('an operator', () => {
     await expect.poll(() => entries.count(), { timeout: 40_000 }).toBe(2_000);
     await entries.last().scrollIntoViewIfNeeded();
     await entries.last().getByText('Slack was connected').waitFor();
+    await expectStill(page, 'run of 2,000 events');
     await page.getByRole('button', { name: 'Cancel run' }).click();
     await page.context().close();
   });
@@ -198,23 +236,45 @@ describe('an operator', () => {
     await page.getByRole('button', { name: 'Start an audit' }).dblclick();
     await page.locator('.audits .status').getByText('Completed').first().waitFor();
     await page.getByText('1 broken').first().waitFor();
-    await expectAccessible(page, 'audits');
+    await expectGood(page, 'audits');
 
     await page.getByRole('link', { name: 'Users', exact: true }).click();
     await page.getByLabel('User id').fill(userId);
     await page.getByRole('button', { name: 'Open' }).click();
     await page.getByText('Gmail').waitFor();
     await page.locator('.rows .status').getByText('Expired').waitFor();
-    await expectAccessible(page, 'user');
+    await page.locator('.confirm summary').click();
+    await page.getByRole('button', { name: 'Yes, disconnect' }).waitFor();
+    await expectGood(page, 'user, about to disconnect');
 
     await page.getByRole('link', { name: 'Deliveries' }).click();
     await page.getByLabel('Status').selectOption('failed');
     const row = page.locator('.rows > li', { hasText: userId });
     await row.getByText('A connection stopped working', { exact: true }).waitFor();
-    await expectAccessible(page, 'deliveries');
+    await expectGood(page, 'deliveries');
     await row.getByRole('button', { name: 'Try again now' }).click();
     await expect.poll(() => stage.receiver.of(userId).length, { timeout: 40_000 }).toBe(2);
     await heading(page, 'No delivery fits').waitFor();
+    await page.context().close();
+  });
+
+  it('is told what to do when the API fails or a run is not there', async () => {
+    const page = await stage.signedIn('/console/runs/no-such-run');
+    await page.getByRole('alert').waitFor();
+    await expectGood(page, 'run, not there');
+    await page.goto(`${stage.api.url}/console/nowhere`);
+    await heading(page, 'There is no such page').waitFor();
+    await expectGood(page, 'no such page');
+    const problem = { title: 'Internal error', status: 503, detail: 'Try again later.', instance: 'req-7' };
+    await page.route('**/v1/**', (route) =>
+      route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }),
+    );
+    await page.getByRole('link', { name: 'Audits' }).click();
+    await page.getByText('Look for this id in the API’s log: req-7').waitFor();
+    await expectGood(page, 'audits, the API fails');
+    await page.unroute('**/v1/**');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('alert').waitFor({ state: 'detached' });
     await page.context().close();
   });
 });

@@ -162,7 +162,8 @@ test('ended flows go with their attempts, but not while an account of theirs wai
   expect(await count('connection_flows where id = any($1)', [[dirty, open.flow.id]])).toBe(2);
 });
 
-test('old audits and Idempotency-Keys go, young and running ones stay', async () => {
+test('old audits, Idempotency-Keys and sessions go, young and running ones stay', async () => {
+  const userId = await newUser();
   await asSystem(bellhop.db, async (tx) => {
     const old = new Date(Date.now() - 91 * DAY_MS);
     const row = { mode: 'users', workflow_id: 'w', cursor: null, error: null } as const;
@@ -182,10 +183,24 @@ test('old audits and Idempotency-Keys go, young and running ones stay', async ()
         { ...key, key: 'young' },
       ])
       .execute();
+    const [oldHash, youngHash] = [Buffer.from('old'), Buffer.from('young')];
+    const yesterday = new Date(Date.now() - 2 * DAY_MS);
+    await tx
+      .insertInto('portal_links')
+      .values([
+        { link: oldHash, user_id: userId, session: oldHash, used_at: yesterday },
+        { link: youngHash, user_id: userId, session: youngHash },
+      ])
+      .execute();
+    await tx
+      .insertInto('ended_sessions')
+      .values([{ session: oldHash, ended_at: yesterday }, { session: youngHash }])
+      .execute();
   });
-  expect(await pass()).toMatchObject({ audits: 1, keys: 1 });
+  expect(await pass()).toMatchObject({ audits: 1, keys: 1, links: 1, sessions: 1 });
   expect(await count(`audits where id in ('young', 'running')`)).toBe(2);
   expect(await count(`idempotency_keys where key = 'young'`)).toBe(1);
+  expect([await count('portal_links'), await count('ended_sessions')]).toEqual([1, 1]);
 });
 
 test('the space of what went is given back to the disk', async () => {

@@ -135,7 +135,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     publicUrl,
     brand: PLAIN_BRAND,
     portalSessions: createPortalSessions({ secret: KEY, publicUrl }),
-    consoleSessions: createConsoleSessions({ secret: KEY, publicUrl }),
+    consoleSessions: createConsoleSessions({ db: bellhop.db, secret: KEY, publicUrl }),
     console: { folder: CONSOLE_FOLDER, tryIt: false, temporalUi: null },
     connect: { ...CONNECT, ...options.connect },
     taskQueue: bellhop.taskQueue,

@@ -1,9 +1,10 @@
-/** A real Chromium for a test file, and what is looked at on every page: axe, no sideways scrolling, no error in the console. */
+/** A real Chromium for a test file, and what is looked at on every page: axe, no sideways scrolling, nothing that jumps, no error in the console. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { startChromium } from '../../../scripts/chromium.ts';
+import { expectStill, forgetShifts, WATCH_SHIFTS } from './shifts.ts';
 
 /** A page on a loaded machine may be late. */
 export const PATIENCE_MS = 40_000;
@@ -35,6 +36,7 @@ export async function startTestBrowser(): Promise<TestBrowser> {
     person: async (options = {}) => {
       const context = await browser.newContext({ viewport: DESK, ...options });
       context.setDefaultTimeout(PATIENCE_MS);
+      await context.addInitScript(WATCH_SHIFTS);
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
       page.on('console', (message) => {
@@ -50,39 +52,49 @@ export async function startTestBrowser(): Promise<TestBrowser> {
   };
 }
 
+/** The two schemes differ in colours alone (connect.test.ts holds that), so what is not about colours is looked at once per size. */
+const ABOUT_COLORS = { type: 'rule', values: ['color-contrast', 'link-in-text-block'] };
+const ALL_RULES = {
+  type: 'tag',
+  values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+};
+
 /**
- * No finding of axe of WCAG 2.2 A and AA, and no sideways scrolling: at the page's size in light, at 320 px in dark. Both
- * sizes have one layout for both schemes, and both schemes one set of colours for both sizes.
+ * Nothing has jumped so far; and no finding of axe of WCAG 2.2 A and AA, and no sideways scrolling, on a desk and at 320 px,
+ * in light and in dark.
  */
-export async function expectAccessible(
-  page: Page,
-  name: string,
-  except: readonly string[] = [],
-): Promise<void> {
+export async function expectGood(page: Page, name: string, except: readonly string[] = []): Promise<void> {
+  await expectStill(page, name);
   const size = page.viewportSize() ?? DESK;
-  for (const [viewport, colorScheme] of [
-    [size, 'light'],
-    [PHONE, 'dark'],
-  ] as const) {
+  for (const viewport of [DESK, PHONE]) {
     await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const where = `${name}, ${viewport.width} px, ${colorScheme}`;
-    expect(await findings(page, except), where).toEqual([]);
+    for (const [colorScheme, runOnly] of [
+      ['light', ALL_RULES],
+      ['dark', ABOUT_COLORS],
+    ] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const where = `${name}, ${viewport.width} px, ${colorScheme}`;
+      expect(await findings(page, runOnly, except), where).toEqual([]);
+    }
     const overflow = await page.evaluate(
       'document.documentElement.scrollWidth - document.documentElement.clientWidth',
     );
-    expect(overflow, `${where}: scrolls sideways`).toBeLessThanOrEqual(0);
+    expect(overflow, `${name}, ${viewport.width} px: scrolls sideways`).toBeLessThanOrEqual(0);
   }
   await page.setViewportSize(size);
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
+  await forgetShifts(page);
 }
 
-async function findings(page: Page, except: readonly string[]): Promise<string[]> {
+async function findings(page: Page, runOnly: object, except: readonly string[]): Promise<string[]> {
   // Evaluated by the debugger, which the page's CSP does not hold for.
-  await page.evaluate(`window.axe ?? (() => { ${AXE} })()`);
+  // It is half a megabyte: sent once for a page, not for each look.
+  if (!(await page.evaluate('window.axe !== undefined'))) await page.evaluate(`(() => { ${AXE} })()`);
   const options = JSON.stringify({
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    runOnly,
     resultTypes: ['violations'],
+    // What it would fetch beforehand, style sheets of other hosts and films, is on no page of ours.
+    preload: false,
   });
   const { violations } = (await page.evaluate(`window.axe.run(document, ${options})`)) as AxeResult;
   return violations
