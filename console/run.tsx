@@ -1,8 +1,9 @@
 /** One run: what it is to do, what it waits for, and everything that happened, as it happens. */
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { memo, useMemo, useState } from 'react';
+import { memo, useMemo } from 'react';
 import { isEndedRunStatus } from '../domain/statuses.ts';
 import { call, read, readAll } from './api.ts';
+import { Now } from './now.tsx';
 import { Ago, Clock, Loading, Refusal, Status } from './parts.tsx';
 import { Link } from './router.tsx';
 import { firstLine } from './runs.tsx';
@@ -11,8 +12,7 @@ import { toEntries } from './timeline.ts';
 import { ToolCallEntry } from './tool-call.tsx';
 import type { Message, Run, Session, ToolCall } from './types.ts';
 import { useRunEvents } from './use-run-events.ts';
-import type { Tone } from './words.ts';
-import { adviceOn, counted } from './words.ts';
+import { counted } from './words.ts';
 
 export function RunView({ runId, session }: { readonly runId: string; readonly session: Session }) {
   const path = `/v1/runs/${encodeURIComponent(runId)}`;
@@ -125,77 +125,6 @@ function RunHead({ run, session }: { readonly run: Run; readonly session: Sessio
       </p>
       <Refusal error={cancel.error} />
     </header>
-  );
-}
-
-/** What state it is in, in words, in a place that is as large in each of them: nothing below moves when it changes. */
-function Now({ run }: { readonly run: Run }) {
-  if (run.waitingFor.length > 0)
-    return (
-      <section className="panel now wait" aria-label="Waits for">
-        {run.waitingFor.map((wait) => (
-          <div key={wait.app}>
-            <p>{wait.message}</p>
-            <p>
-              <a href={wait.connectUrl} target="_blank" rel="noreferrer">
-                Open the connect page<span className="visually-hidden"> (new tab)</span>
-              </a>{' '}
-              <span className="soft">It is for {run.userId} only: send it to nobody else.</span>
-            </p>
-          </div>
-        ))}
-      </section>
-    );
-  if (run.error)
-    return (
-      <section className="panel now bad" aria-label="Why it failed">
-        <p>{run.error.message}</p>
-        <p className="soft">{adviceOn(run.error.code)}</p>
-      </section>
-    );
-  if (run.status === 'completed')
-    return (
-      <section className="panel now good" aria-label="Answer">
-        <Answer
-          text={run.output === null || run.output === '' ? 'The model ended without a word.' : run.output}
-        />
-      </section>
-    );
-  const [text, tone] = NOW[run.status] ?? ['', 'calm'];
-  return (
-    <section className={`panel now ${tone}`} aria-label="Now">
-      <p>{text}</p>
-    </section>
-  );
-}
-
-const NOW: Readonly<Record<string, readonly [string, Tone]>> = {
-  running: ['At work. There is nothing to do for you.', 'calm'],
-  waiting_for_approval: ['A call waits for your decision; see below.', 'wait'],
-  waiting_for_resolution: ['Nobody knows what became of a call; look it up and say so below.', 'wait'],
-  cancelled: ['Cancelled. Nothing more happens in this run.', 'calm'],
-};
-
-/** About what the place for it holds. */
-const SHORT_ANSWER = { characters: 220, lines: 2 };
-
-function Answer({ text }: { readonly text: string }) {
-  const [isWhole, setWhole] = useState(false);
-  const isLong = text.length > SHORT_ANSWER.characters || text.split('\n').length > SHORT_ANSWER.lines;
-  return (
-    <>
-      <p className={isLong && !isWhole ? 'answer short' : 'answer'}>{text}</p>
-      {isLong ? (
-        <button
-          type="button"
-          className="plain small"
-          aria-expanded={isWhole}
-          onClick={() => setWhole(!isWhole)}
-        >
-          {isWhole ? 'Show less' : 'Show all of it'}
-        </button>
-      ) : null}
-    </>
   );
 }
 

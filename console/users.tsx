@@ -16,20 +16,21 @@ export function UsersView() {
   return (
     <>
       <h1>Users</h1>
-      <form
-        className="filters"
-        role="search"
-        onSubmit={(event: FormEvent<HTMLFormElement>) => {
-          event.preventDefault();
-          const value = new FormData(event.currentTarget).get('user');
-          if (typeof value === 'string' && value.trim() !== '')
-            navigate(`/users/${encodeURIComponent(value.trim())}`);
-        }}
-      >
-        <label htmlFor="user">User id</label>
-        <input id="user" name="user" type="search" maxLength={128} />
-        <button type="submit">Open</button>
-      </form>
+      <div className="filters">
+        <form
+          role="search"
+          onSubmit={(event: FormEvent<HTMLFormElement>) => {
+            event.preventDefault();
+            const value = new FormData(event.currentTarget).get('user');
+            if (typeof value === 'string' && value.trim() !== '')
+              navigate(`/users/${encodeURIComponent(value.trim())}`);
+          }}
+        >
+          <label htmlFor="user">User id</label>
+          <input id="user" name="user" type="search" maxLength={128} />
+          <button type="submit">Open</button>
+        </form>
+      </div>
       <Refusal error={query.error} onRetry={() => void query.refetch()} />
       {items === null && !query.error ? <Loading rows={6} /> : null}
       {items?.length === 0 ? (
@@ -47,7 +48,7 @@ export function UsersView() {
               <Link to={`/users/${encodeURIComponent(user.userId)}`} className="task">
                 {user.displayName ?? user.userId}
               </Link>
-              <span className="who">{user.userId}</span>
+              {user.displayName === null ? null : <span className="who">{user.userId}</span>}
               <span className="soft">{user.email ?? 'No mail address'}</span>
               <span className="soft">
                 since <Ago time={user.createdAt} />

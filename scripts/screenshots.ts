@@ -76,8 +76,14 @@ async function shootUserPages(browser: Browser, bellhop: RunningBellhop): Promis
     ['-phone-dark', { viewport: PHONE, colorScheme: 'dark', deviceScaleFactor: 2 }],
   ] as const) {
     const page = await (await browser.newContext(options)).newPage();
-    await page.goto(await link());
+    const settings = await link();
+    await page.goto(settings);
     await shoot(page, `settings${suffix}`);
+    if (suffix === '') {
+      const other = await (await browser.newContext({ viewport: PHONE, deviceScaleFactor: 2 })).newPage();
+      await other.goto(settings);
+      await shoot(other, 'settings-used');
+    }
     await page.goto(run.waitingFor[0]?.connectUrl ?? '');
     await shoot(page, `connect${suffix}`);
   }
@@ -94,6 +100,9 @@ async function shootUserPages(browser: Browser, bellhop: RunningBellhop): Promis
     if (account.app === 'slack') await sandbox.setStatus(account.id, 'ACTIVE');
   await page.getByText('Slack is connected').first().waitFor();
   await shoot(page, 'connect-finished');
+  await page.reload();
+  await page.getByText('is connected already').first().waitFor();
+  await shoot(page, 'connect-already');
   await page.goto(`${bellhop.apiUrl}/connect/${'x'.repeat(43)}`);
   await shoot(page, 'connect-refused');
 }

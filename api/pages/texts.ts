@@ -107,7 +107,7 @@ export const PORTAL_REFUSALS = {
   used: {
     title: 'This link was used',
     body: [
-      'It opens one browser only, and another one has opened it already. Go back to the app that sent you here and ask for a new one.',
+      'It opens in one browser only, and another one has opened it already. Go back to the app that sent you here and ask for a new one.',
     ],
   },
   staleForm: {

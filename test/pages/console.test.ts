@@ -113,6 +113,8 @@ describe('an operator', () => {
     const runId = await stage.start({ userId, task, tools: TOOLS, approvals: { require: 'writes' } });
     const page = await stage.signedIn(`/console/runs/${runId}`);
     await isNow(page, 'Waits for approval');
+    await page.getByRole('button', { name: 'Go to it' }).click();
+    expect(await page.getByLabel('Your name').and(page.locator(':focus')).count()).toBe(1);
     await page.getByRole('button', { name: 'Change arguments' }).click();
     const edit = page.getByLabel('Arguments to use instead');
     await page.getByLabel('Your name').fill('Dana');
@@ -176,7 +178,7 @@ describe('an operator', () => {
       action: { type: 'status', status: 500, afterEffect: true },
       times: 1,
     });
-    const task = scripted([{ toolCalls: [WRITE] }, { content: 'The end.' }]);
+    const task = scripted([{ toolCalls: [WRITE] }, { content: 'A line of the answer.\n'.repeat(12) }]);
     const runId = await stage.start({ userId, task, tools: TOOLS, onUnknownOutcome: 'wait' });
     const page = await stage.signedIn(`/console/runs/${runId}`);
     await isNow(page, 'Waits for an answer');
@@ -185,7 +187,13 @@ describe('an operator', () => {
     await page.getByLabel('Your name').fill('Dana');
     await page.getByRole('button', { name: 'It happened' }).click();
     await isNow(page, 'Completed');
+    // An answer of many lines is folded where it stands in front, and whole among what happened.
     await expectStill(page, 'run, resolved');
+    const panel = page.getByRole('region', { name: 'Answer' });
+    const height = async () => (await panel.boundingBox())?.height ?? 0;
+    const folded = await height();
+    await panel.getByRole('button', { name: 'Show all of it' }).click();
+    expect(await height()).toBeGreaterThan(folded + 100);
     expect(await deciders(userId)).toEqual(['Dana']);
     expect(await stage.api.bellhop.sandbox.journal({ userId })).toHaveLength(1);
     await page.context().close();
