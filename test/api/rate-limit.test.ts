@@ -165,8 +165,12 @@ describe('bad keys', () => {
 
   it('over HTTP get the headers too, and the document knows the answer', async () => {
     const bad = (n: number) => ({ headers: { authorization: `Bearer guess-${n}` } });
-    const answers = await many(BAD_KEYS_PER_MINUTE + 20, (n) => api.call('GET', '/v1/runs', bad(n)));
+    const answers: Awaited<ReturnType<typeof api.call>>[] = [];
+    // The limit refills while a slow machine sends.
+    while (!answers.some(({ status }) => status === 429) && answers.length < 10 * BAD_KEYS_PER_MINUTE)
+      answers.push(...(await many(200, (n) => api.call('GET', '/v1/runs', bad(answers.length + n)))));
     expect(answers.filter(({ status }) => status === 401).length).toBeGreaterThanOrEqual(BAD_KEYS_PER_MINUTE);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 429]));
     const refused = answers.find(({ status }) => status === 429);
     expect(refused?.body).toMatchObject({ code: 'too_many_requests' });
     expect(refused?.headers['ratelimit-policy']).toBe(`"bad-keys";q=${BAD_KEYS_PER_MINUTE};w=60`);
