@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { listRunningErasures } from '../db/erasures.ts';
 import { asSystem } from '../db/scope.ts';
+import { labelErasure } from '../domain/workflow-labels.ts';
 import { ERASE_USER, WORKFLOW_TASK_TIMEOUT, eraseWorkflowId, mainTaskQueue } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -24,6 +25,7 @@ export async function sweepErasures({ db }: Pick<ActivityDeps, 'db'>): Promise<n
         taskQueue: mainTaskQueue(info.taskQueue),
         args: [{ erasureId }],
         workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+        ...labelErasure(erasureId),
       });
       started += 1;
     } catch (error) {

@@ -68,11 +68,31 @@ export function labelAudit(audit: { readonly id?: string; readonly mode: string 
 
 /** In the runs' own priority: what it mends are runs. */
 export function labelSweep(): WorkflowLabels {
-  return labels('sweep', PRIORITY.run, 'bellhop:sweep', {});
+  return labels('sweep', PRIORITY.run, 'bellhop:sweep', {
+    does: 'finds what got lost: starts, wake-ups, ends, deliveries',
+  });
+}
+
+/**
+ * A user's share of its own, as for a run of theirs, under the erasure's id: what is erased is named nowhere in its workflow.
+ * Among the runs, for those who asked to be forgotten must not wait for as long as there is any other work.
+ */
+export function labelErasure(erasureId: string): WorkflowLabels {
+  return labels('erasure of a user', PRIORITY.run, `bellhop:erasure:${erasureId}`.slice(0, MOST_KEY), {
+    erasure: erasureId,
+  });
+}
+
+export function labelRetention(): WorkflowLabels {
+  return labels('retention', PRIORITY.background, 'bellhop:retention', {
+    does: 'deletes what is over and old, gives its space back',
+  });
 }
 
 export function labelWebhookEvents(): WorkflowLabels {
-  return labels('events of Composio’s webhook', PRIORITY.background, 'bellhop:webhook-events', {});
+  return labels('events of Composio’s webhook', PRIORITY.background, 'bellhop:webhook-events', {
+    does: 'looks into what Composio told, batch by batch',
+  });
 }
 
 /** One user's share. No user id has a colon, so that ours above are nobody's. */

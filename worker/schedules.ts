@@ -6,7 +6,7 @@ import {
   type ScheduleOptions,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
-import { type WorkflowLabels, labelAudit, labelSweep } from '../domain/workflow-labels.ts';
+import { labelAudit, labelRetention, labelSweep } from '../domain/workflow-labels.ts';
 import {
   AUDIT_CONNECTIONS,
   AUDIT_SCHEDULE_ID,
@@ -45,7 +45,7 @@ export async function ensureSchedules(
       taskQueue,
       args: [],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-      ...shown(labelSweep()),
+      ...labelSweep(),
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
   });
@@ -60,6 +60,7 @@ export async function ensureSchedules(
       taskQueue,
       args: [],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      ...labelRetention(),
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
   });
@@ -94,19 +95,14 @@ function auditSchedule(taskQueue: string, auditCron: string): ScheduleOptions {
       taskQueue,
       args: [input],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-      ...shown(labelAudit(input)),
+      ...labelAudit(input),
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: AUDIT_CATCH_UP },
     memo: { [CRON_MEMO]: auditCron },
   };
 }
 
-/** The SDK's Schedules take no priority; the workflows' policies have it instead. */
-function shown({ staticSummary, staticDetails }: WorkflowLabels) {
-  return { staticSummary, staticDetails };
-}
-
-/** @returns false when it is there already. */
+/** @returns false when it is there already. An action's priority is sent, though the SDK's type does not name it. */
 async function createOnce(client: Client, options: ScheduleOptions): Promise<boolean> {
   try {
     await client.schedule.create(options);

@@ -22,7 +22,9 @@ export async function auditConnections(input: AuditInput): Promise<AuditResult> 
   // The Schedule's audits have no row yet; the workflow's first run id is theirs.
   const auditId = input.auditId ?? workflowInfo().runId;
   try {
-    const begun = await record.beginAudit({ auditId, mode: input.mode });
+    const begun = await record.beginAudit.executeWithOptions({ summary: 'begin' }, [
+      { auditId, mode: input.mode },
+    ]);
     if (begun !== 'opened')
       return { status: 'cancelled', usersScanned: 0, broken: 0, notified: 0, skipped: 0 };
 
@@ -33,14 +35,18 @@ export async function auditConnections(input: AuditInput): Promise<AuditResult> 
       hasMore = await auditNext(auditId);
     } while (hasMore && !workflowInfo().continueAsNewSuggested);
 
-    if (!hasMore) return show(await record.endAudit({ auditId, status: 'completed' }));
+    if (!hasMore) return show(await end({ auditId, status: 'completed' }));
   } catch (error) {
     const status = isCancellation(error) ? 'cancelled' : 'failed';
-    const result = await CancellationScope.nonCancellable(() => record.endAudit({ auditId, status }));
+    const result = await CancellationScope.nonCancellable(() => end({ auditId, status }));
     if (status === 'cancelled') return show(result);
     throw error;
   }
   return continueAsNew<typeof auditConnections>({ auditId, mode: input.mode });
+}
+
+function end(as: Parameters<AuditActivities['endAudit']>[0]): ReturnType<AuditActivities['endAudit']> {
+  return record.endAudit.executeWithOptions({ summary: `end: ${as.status}` }, [as]);
 }
 
 /** @returns whether there are more users. */

@@ -10,16 +10,16 @@ import { ERASE_POLICY } from './policies.ts';
 const erase = proxyActivities<EraseActivities>(ERASE_POLICY);
 
 export async function eraseUser(input: EraseUserInput): Promise<void> {
-  setCurrentDetails('1/5 ends runs and flows');
   // What was sent is let finish; a run that does not end in the tool deadline is terminated.
-  await erase.endUsersWork(input);
-  setCurrentDetails('2/5 terminates what is left');
-  await erase.terminateWorkflows(input);
-  setCurrentDetails('3/5 deletes connections');
-  await erase.deleteConnections(input);
-  setCurrentDetails('4/5 deletes workflow executions');
-  await erase.deleteExecutions(input);
-  setCurrentDetails('5/5 deletes rows');
-  await erase.deleteRows(input);
+  await erase.endUsersWork.executeWithOptions(step('1/5 ends runs and flows'), [input]);
+  await erase.terminateWorkflows.executeWithOptions(step('2/5 terminates what is left'), [input]);
+  await erase.deleteConnections.executeWithOptions(step('3/5 deletes connections'), [input]);
+  await erase.deleteExecutions.executeWithOptions(step('4/5 deletes workflow executions'), [input]);
+  await erase.deleteRows.executeWithOptions(step('5/5 deletes rows'), [input]);
   setCurrentDetails('done');
+}
+
+function step(summary: string): { readonly summary: string } {
+  setCurrentDetails(summary);
+  return { summary };
 }

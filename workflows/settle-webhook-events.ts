@@ -18,7 +18,7 @@ export async function settleWebhookEvents(): Promise<void> {
     // Events come without end where many accounts expire; the history must not grow with them.
     if (workflowInfo().continueAsNewSuggested) await continueAsNew();
     mayBeMore = false;
-    const { isLast } = await events.settleWebhookEvents();
+    const { isLast } = await events.settleWebhookEvents.executeWithOptions({ summary: 'next events' }, []);
     if (!isLast) mayBeMore = true;
   }
 }

@@ -5,6 +5,7 @@ import { beginErasure } from '../../db/erasures.ts';
 import { newId } from '../../db/ids.ts';
 import { asSystem } from '../../db/scope.ts';
 import { isUserId } from '../../domain/user-id.ts';
+import { labelErasure } from '../../domain/workflow-labels.ts';
 import { ERASE_USER, WORKFLOW_TASK_TIMEOUT, eraseWorkflowId } from '../../workflows/messages.ts';
 import { actingKey } from '../acting-key.ts';
 import { defineRoute } from '../define-route.ts';
@@ -56,7 +57,7 @@ export const eraseUserRoute = defineRoute({
           args: [{ erasureId }],
           workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
           workflowIdConflictPolicy: 'USE_EXISTING',
-          staticSummary: 'erasure of a user',
+          ...labelErasure(erasureId),
         });
       })
       .catch((error: unknown) =>

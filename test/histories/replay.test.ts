@@ -43,10 +43,10 @@ describe('a workflow that was broken on purpose', () => {
     ['a tag that is not patched', 'isTold || !', 'isTold && !', 'agent-run-completes-with-an-unknown-outcome'],
     ['no wait between attempts', 'WAITS_MS[attempt]', 'WAITS_MS[99]', 'deliver-notice'],
     ['another activity in the audit', 'audit.auditUsers(', 'audit.auditEverybody(', 'audit-connections-completes'],
-    ['another activity for the webhook’s events', 'events.settleWebhookEvents(', 'events.settleOthers(', 'settle-webhook-events'],
-    ['another activity in the sweep', 'sweeper.sweepAll(', 'sweeper.sweepSome(', 'sweep'],
-    ['another order in the erasure', 'erase.deleteExecutions(', 'erase.deleteRows2(', 'erase-user'],
-    ['another activity in retention', 'keeper.applyRetention(', 'keeper.applyAll(', 'retention'],
+    ['another activity for the webhook’s events', 'events.settleWebhookEvents.executeWithOptions(', 'events.settleOthers.executeWithOptions(', 'settle-webhook-events'],
+    ['another activity in the sweep', 'sweeper.sweepAll.executeWithOptions(', 'sweeper.sweepSome.executeWithOptions(', 'sweep'],
+    ['another order in the erasure', 'erase.deleteExecutions.executeWithOptions(', 'erase.deleteRows2.executeWithOptions(', 'erase-user'],
+    ['another activity in retention', 'keeper.applyRetention.executeWithOptions(', 'keeper.applyAll.executeWithOptions(', 'retention'],
   ])('(%s) fails the replay', async (_name, from, to, prefix) => {
     expect(code.split(from)).toHaveLength(2);
     const affected = histories.filter(({ name }) => name.startsWith(prefix));
