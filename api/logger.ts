@@ -4,6 +4,7 @@
  */
 import type { DestinationStream, Logger } from 'pino';
 import pino from 'pino';
+import { ComposioFailure } from '../composio/failure.ts';
 
 export function createLogger(options: {
   level: string;
@@ -32,9 +33,17 @@ export function createLogger(options: {
   );
 }
 
-/** Name, message, code and stack down the causes: an SDK's error also carries its request, with the key in its headers. */
+/**
+ * Name, message, code and stack down the causes: an SDK's error also carries its request, with the key in its headers. What
+ * a ComposioFailure and its causes say may quote what Composio, and through it a provider, answered, which is a user's
+ * content: of them the kind, the status and the request's id, by which Composio finds the rest.
+ */
 export function serializeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) };
+  if (error instanceof ComposioFailure) {
+    const { name, kind, outcome, httpStatus, code, requestId } = error;
+    return { name, kind, outcome, httpStatus, code, requestId, stack: framesOf(error) };
+  }
   return {
     name: error.name,
     message: error.message,
@@ -42,6 +51,12 @@ export function serializeError(error: unknown): Record<string, unknown> {
     ...('code' in error ? { code: error.code } : {}),
     ...(error.cause === undefined ? {} : { cause: serializeError(error.cause) }),
   };
+}
+
+/** Where it happened, without the text: the text is the stack's head, and may itself have lines that look like frames. */
+function framesOf({ stack = '', message }: Error): string {
+  const head = stack.indexOf(message);
+  return head === -1 ? '' : stack.slice(head + message.length).trimStart();
 }
 
 /** A URL that may be written down: the tokens of connect and portal links and the query of browser routes are secrets. */

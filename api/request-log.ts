@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { pinoHttp } from 'pino-http';
-import { redactUrl } from './logger.ts';
+import { redactUrl, serializeError } from './logger.ts';
 
 const HEADER = 'x-request-id';
 
@@ -28,6 +28,8 @@ export function createRequestLog(logger: Logger): RequestHandler {
     // Called before the request is read too, when nothing is known of it yet.
     customProps: (_req, res) => (res as { locals?: Record<string, object> }).locals?.['ids'] ?? {},
     serializers: {
+      // Else pino-http's own takes the place of ours, and writes all that hangs on an error: requests with their headers, answers.
+      err: ({ raw }: { raw: unknown }) => serializeError(raw),
       req: (req: { id: string; method: string; url: string }) => ({
         id: req.id,
         method: req.method,

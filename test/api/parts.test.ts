@@ -70,6 +70,22 @@ describe('an error in the log', () => {
     expect(line).toContain('E1');
     expect(line).not.toContain('secret');
   });
+
+  it('of Composio is told by kind, status and request id: no text of it or of what caused it, however it looks', () => {
+    const text = 'CONTENT of a mail\n    at CONTENT (mail.ts:1:1)';
+    const cause = new Error(text);
+    const failure = new ComposioFailure(`Composio answered: ${text}`, {
+      kind: 'transient',
+      outcome: 'unknown',
+      httpStatus: 502,
+      requestId: 'req_1',
+      cause,
+    });
+    const line = JSON.stringify(serializeError(new Error('outer', { cause: failure })));
+    expect(line).not.toContain('CONTENT');
+    expect(line).toMatch(/outer.*transient.*unknown.*502.*req_1/);
+    expect(line).toContain('parts.test.ts');
+  });
 });
 
 describe('html', () => {
