@@ -57,7 +57,7 @@ async function untilReady(port: number): Promise<void> {
       async () =>
         (await send(`http://127.0.0.1:${port}`, 'GET', '/readyz', {}).catch(() => ({ status: 0 }))).status,
       {
-        timeout: 20_000,
+        timeout: 45_000,
       },
     )
     .toBe(200);
