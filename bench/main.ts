@@ -3,6 +3,7 @@ import { runAudit } from './audit.ts';
 import { runBudget } from './budget.ts';
 import { runEvents } from './events.ts';
 import { runCallbacks } from './callbacks.ts';
+import { runGauges } from './gauges.ts';
 import { runHistory } from './history.ts';
 import { runNotify } from './notify.ts';
 import { runOverhead } from './overhead.ts';
@@ -40,6 +41,10 @@ const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promi
   callbacks: {
     run: runCallbacks,
     what: 'thousands of OAuth callbacks in one moment, and when their runs go on',
+  },
+  gauges: {
+    run: runGauges,
+    what: 'what the figures from rows cost with a million ended runs and a hundred thousand parked ones',
   },
   parked: {
     run: runParked,

@@ -1,5 +1,5 @@
 /** The SDK's runtime of this process: our logger, its metrics where somebody asks for them, and no signal handlers of its own (it would take SIGUSR2 too). */
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { DefaultLogger, Runtime, makeTelemetryFilterString } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
@@ -11,10 +11,12 @@ export function installRuntime(logger: Logger, metricsAddress: string | null): v
     logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
       logger[LEVELS[level]](readable(meta), message),
     ),
-    ...(metricsAddress === null
-      ? {}
-      : {
-          telemetryOptions: {
+    telemetryOptions: {
+      // Its native part, which else writes lines of its own form past the logger.
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) },
+      ...(metricsAddress === null
+        ? {}
+        : {
             metrics: {
               prometheus: {
                 bindAddress: metricsAddress,
@@ -23,13 +25,17 @@ export function installRuntime(logger: Logger, metricsAddress: string | null): v
                 useSecondsForDurations: true,
               },
             },
-          },
-        }),
+          }),
+    },
   });
 }
 
-/** The SDK's errors are told as ours are: under `err`, by name, message and stack. */
+/** The SDK's errors are told as ours are: under `err`, by name, message and stack; what its native part calls `runId` is Temporal's. */
 function readable(meta: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
   const { error, ...rest } = meta;
-  return error instanceof Error ? { ...rest, err: error } : { ...meta };
+  const { runId: temporalRunId, ...native } = rest;
+  const isNative = rest['sdkComponent'] === 'core' && temporalRunId !== undefined;
+  const told = isNative ? { ...native, temporalRunId } : rest;
+  if (error === undefined) return told;
+  return { ...told, [error instanceof Error ? 'err' : 'error']: error };
 }

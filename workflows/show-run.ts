@@ -42,8 +42,7 @@ function isUnsettled(sight: RunSight): boolean {
 function checklist(sight: RunSight): string {
   const { userId, status, turn, waits, unknown } = sight;
   const since = (ms: number): string => `since ${new Date(ms).toISOString().slice(0, 19)}Z`;
-  return [
-    `**${status}**, turn ${turn}`,
+  const items = [
     ...waits.connected().map((app) => `- [x] ${app}: connected`),
     ...awaitedApps(sight).map(
       (app) => `- [ ] ${app.app}: ${app.reason}, waits for ${userId} ${since(app.since)}`,
@@ -52,5 +51,8 @@ function checklist(sight: RunSight): string {
       (call) => `- [ ] ${call.tool}: ${call.for} of ${call.id}, waits for an operator ${since(call.since)}`,
     ),
     ...unknown.map((call) => `- [ ] ${call.tool}: outcome of ${call.id} unknown`),
-  ].join('\n');
+  ];
+  const head = `**${status}**, turn ${turn}`;
+  // The UI makes a list only of what an empty line parts from the text before it.
+  return items.length === 0 ? head : [head, '', ...items].join('\n');
 }

@@ -1,8 +1,9 @@
 /** Histories as files: how they are written, read, and run against a bundle. For the tests of this folder and of workflows/. */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Client } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+// By default import, for Node itself sees no named ones in it.
+import proto from '@temporalio/proto';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { installTestRuntime } from '../setup/runtime.ts';
 
@@ -10,7 +11,7 @@ export type NamedHistory = { readonly name: string; readonly workflowId: string;
 
 const FOLDER = import.meta.dirname;
 
-const { History } = temporal.api.history.v1;
+const { History } = proto.temporal.api.history.v1;
 
 /**
  * A history as it is now, as JSON; who ran it (process and host name) is no part of it. By the generated class itself: the
@@ -25,8 +26,9 @@ export async function readHistory(client: Client, workflowId: string): Promise<u
   ) as unknown;
 }
 
+/** `name`: of a file of this folder, or a path. */
 export function saveHistory(name: string, workflowId: string, history: unknown): void {
-  writeFileSync(join(FOLDER, `${name}.json`), `${JSON.stringify({ workflowId, history })}\n`);
+  writeFileSync(resolve(FOLDER, `${name}.json`), `${JSON.stringify({ workflowId, history })}\n`);
 }
 
 /** All recorded histories, by file name. */

@@ -197,7 +197,7 @@ describe('the Temporal UI', () => {
     const shown = await shownOf(runWorkflowId(waitingId));
     expect(shown).toContain(`run for ${USER}`);
     expect(shown).toMatch(
-      /\*\*waiting_for_connection\*\*, turn 0\n- \[ \] gmail: missing, waits for canary-user since \d{4}-\d\d-\d\dT/,
+      /\*\*waiting_for_connection\*\*, turn 0\n\n- \[ \] gmail: missing, waits for canary-user since \d{4}-\d\d-\d\dT/,
     );
     expect(await historyOf(runWorkflowId(waitingId))).toMatch(/gmail to be connected/);
     expect(await historyOf(runWorkflowId(runId))).toMatch(/turn 1: SLACK_SEND_MESSAGE/);

@@ -4,59 +4,32 @@
  * until code that fits is deployed.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { getFlow } from '../../db/flows.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { listWaiting } from '../../db/waiters.ts';
-import { makeTemporaryFolder } from '../../sandbox/temporary-folder.ts';
 import { runWorkflowId } from '../../workflows/messages.ts';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
+import { type ChangedBundles, makeChangedBundles } from '../setup/changed-bundles.ts';
 import { createConnect } from '../setup/connect.ts';
-import { createTestNamespace, testWorkflowBundle } from '../setup/temporal.ts';
+import { createTestNamespace } from '../setup/temporal.ts';
 import { until } from '../setup/until.ts';
 import { startWorkerProcess, type WorkerProcess } from '../setup/worker-process.ts';
 
-/** Where the change goes: before the gate and after it, so that a waiting run has passed the one and not the other. */
-const GATE = 'const begun = await passGate();';
-const PATCHED = /(\(0,([\w$]+)\.patched\))\('deadline-before-tools'\)/;
-
 let bellhop: TestBellhop;
 let namespace: string;
-let bundles: { readonly old: string; readonly changed: string; readonly broken: string };
+let bundles: ChangedBundles;
 const processes: WorkerProcess[] = [];
 beforeAll(async () => {
   // Its own namespace: worker/main.ts makes Schedules with fixed ids.
   namespace = await createTestNamespace();
   bellhop = await startTestBellhop({ noWorker: true, namespace });
-  bundles = await makeBundles();
+  bundles = await makeChangedBundles();
 });
 afterAll(async () => {
   for (const process of processes) await process.kill();
   await bellhop.close();
 });
-
-async function makeBundles(): Promise<typeof bundles> {
-  const old = await testWorkflowBundle();
-  const code = readFileSync(old, 'utf8');
-  const [, patched = '', sdk = ''] = PATCHED.exec(code) ?? [];
-  expect(code.split(GATE)).toHaveLength(2);
-  expect(sdk).not.toBe('');
-  const wait = `await (0,${sdk}.sleep)(1);`;
-  const folder = await makeTemporaryFolder('deploy');
-  const write = (name: string, gate: string): string => {
-    const path = join(folder, `${name}.js`);
-    writeFileSync(path, code.replace(GATE, gate));
-    return path;
-  };
-  const guarded = (id: string): string => `if (${patched}('${id}')) ${wait}`;
-  return {
-    old,
-    changed: write('changed', `${guarded('before-gate')} ${GATE} ${guarded('after-gate')}`),
-    broken: write('broken', `${wait} ${GATE}`),
-  };
-}
 
 async function startWorker(
   bundle: string,
