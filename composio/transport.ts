@@ -95,10 +95,12 @@ export function createTransport(config: TransportConfig): Transport {
   const root = new URL(`${base}/api/v3.1`);
 
   function urlOf(request: WireRequest): URL {
-    const url = new URL(root.href + request.path);
+    const query = new URLSearchParams();
     for (const [name, value] of Object.entries(request.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, value);
+      if (value !== undefined) query.set(name, value);
     }
+    // Put together once: each parameter that is set on a URL writes the whole address anew.
+    const url = new URL(query.size === 0 ? root.href + request.path : `${root.href}${request.path}?${query}`);
     if (url.origin !== root.origin || !url.pathname.startsWith(`${root.pathname}/`)) {
       throw new TransportError('refused: not an address of the configured Composio API', {
         reason: 'refused',

@@ -72,13 +72,15 @@ async function listenOnce(
   closing: AbortSignal,
   onReady: () => void,
 ): Promise<void> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: name,
-    connectionTimeoutMillis: ECHO_TIMEOUT_MS,
-    query_timeout: ECHO_TIMEOUT_MS,
-    keepAlive: true,
-  });
+  const connect = (): pg.Client =>
+    new pg.Client({
+      connectionString: url,
+      application_name: name,
+      connectionTimeoutMillis: ECHO_TIMEOUT_MS,
+      query_timeout: ECHO_TIMEOUT_MS,
+      keepAlive: true,
+    });
+  const client = connect();
   const { promise: lost, reject } = Promise.withResolvers<never>();
   lost.catch(() => undefined);
   client.on('error', reject);
@@ -97,7 +99,10 @@ async function listenOnce(
     await Promise.race([client.query(`listen ${channel}; listen ${echoChannel}`), lost]);
     for (let isFirst = true; ; isFirst = false) {
       echo = Promise.withResolvers<void>();
-      await Promise.race([client.query(`notify ${echoChannel}`), lost]);
+      await Promise.race([
+        isFirst ? shout(connect(), echoChannel) : client.query(`notify ${echoChannel}`),
+        lost,
+      ]);
       await Promise.race([within(ECHO_TIMEOUT_MS, echo.promise), lost]);
       if (isFirst) onReady();
       await Promise.race([sleep(ECHO_INTERVAL_MS, undefined, { signal: closing }), lost]);
@@ -107,6 +112,20 @@ async function listenOnce(
     // Not awaited: the goodbye to a server that is gone would never be answered.
     client.end().catch(() => undefined);
     client.connection.stream.destroy();
+  }
+}
+
+/**
+ * From another connection: a pooler may well give both of our own transactions to one session, which then hears itself, and
+ * hears nobody else.
+ */
+async function shout(other: pg.Client, channel: string): Promise<void> {
+  other.on('error', () => undefined);
+  try {
+    await other.connect();
+    await other.query(`notify ${channel}`);
+  } finally {
+    other.end().catch(() => undefined);
   }
 }
 

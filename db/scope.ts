@@ -9,6 +9,7 @@ import { isUserId } from '../domain/user-id.ts';
 import type { Database } from './pool.ts';
 import type { Schema } from './schema.ts';
 import { type Statement, isSessionChanged, preparedName } from './statement.ts';
+import { type Step, Trip } from './trip.ts';
 
 /** A transaction that sees one user's rows. The brand keeps it from being mixed up with a system transaction. */
 export type UserTx = Kysely<Schema> & { readonly __scope?: 'user' };
@@ -22,11 +23,11 @@ export async function forUser<T>(db: Database, userId: string, work: (tx: UserTx
 }
 
 /**
- * `forUser` for a single statement: begin, statement and commit leave together, one round trip instead of three. When the
- * begin fails, the server refuses what follows; when the statement fails, it answers the commit with a rollback.
+ * `forUser` for a single statement: one train of messages, one answer (trip.ts). When the role cannot be taken, or the statement
+ * fails, the server refuses what follows and nothing of it has happened.
  */
 export async function forUserOnce<T>(db: Database, userId: string, statement: Statement<T>): Promise<T> {
-  return inOneTrip(db, beginAs(userId), statement);
+  return inOneTrip(db, [stepAs(userId)], statement);
 }
 
 /**
@@ -39,69 +40,77 @@ export async function forUserInTurn<T>(
   purpose: 'admit',
   statement: Statement<T>,
 ): Promise<T> {
-  return inOneTrip(db, `${beginAs(userId)}; ${userLock(userId, purpose)}`, statement);
+  return inOneTrip(db, [stepAs(userId), { ...LOCK, values: [lockName(userId, purpose)] }], statement);
 }
 
 /** Held until the transaction ends. Inlined as the user id is in `beginAs`. */
 export function userLock(userId: string, purpose: 'admit'): string {
+  return `select pg_advisory_xact_lock(hashtextextended('${lockName(userId, purpose)}', 0))`;
+}
+
+function lockName(userId: string, purpose: 'admit'): string {
   if (!isUserId(userId)) throw new RangeError('a user lock needs a user id');
-  return `select pg_advisory_xact_lock(hashtextextended('bellhop.${purpose}.${userId}', 0))`;
+  return `bellhop.${purpose}.${userId}`;
 }
 
 /** `asSystem` for a single statement, in the same way. */
 export async function asSystemOnce<T>(db: Database, statement: Statement<T>): Promise<T> {
-  return inOneTrip(db, BEGIN_AS_SYSTEM, statement);
+  return inOneTrip(db, [{ ...AS_SYSTEM, values: [] }], statement);
 }
 
-async function inOneTrip<T>(db: Database, begin: string, statement: Statement<T>): Promise<T> {
-  if (!db.prepares || !statement.isPrepared) return await makeTrip(db, begin, statement, false);
+const step = (text: string): Omit<Step, 'values'> => ({ name: preparedName(text), text });
+// As `set local`, which is only for transactions that began with a word of their own.
+const AS_USER = step(
+  "select set_config('role', 'bellhop_user', true), set_config('bellhop.user_id', $1, true)",
+);
+const AS_SYSTEM = step("select set_config('role', 'bellhop_system', true)");
+const LOCK = step('select pg_advisory_xact_lock(hashtextextended($1, 0))');
+
+function stepAs(userId: string): Step {
+  if (!isUserId(userId)) throw new RangeError('forUserOnce needs a user id');
+  return { ...AS_USER, values: [userId] };
+}
+
+async function inOneTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {
+  if (!db.prepares) return await makeTrip(db, steps, statement);
   try {
-    return await makeTrip(db, begin, statement, true);
+    return await makeTrip(db, steps, statement);
   } catch (error) {
     if (!isSessionChanged(error)) throw error;
     // Behind a pooler that nobody told us of. Nothing was done: the statement was refused, and its transaction with it.
     db.prepares = false;
-    return await makeTrip(db, begin, statement, false);
+    return await makeTrip(db, steps, statement);
   }
 }
 
-function toQuery({ text, values }: Statement<unknown>, isPrepared: boolean): pg.QueryConfig {
-  return { text, values: [...values], ...(isPrepared ? { name: preparedName(text) } : {}) };
-}
-
-async function makeTrip<T>(
-  db: Database,
-  begin: string,
-  statement: Statement<T>,
-  isPrepared: boolean,
-): Promise<T> {
+async function makeTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {
+  const { text, values, isPrepared } = statement;
+  const keeps = db.prepares;
   const client = await db.pool.connect();
   const rows = await new Promise<readonly unknown[]>((resolve, reject) => {
-    let failure = null as Error | null;
-    let rows: readonly unknown[] = [];
-    // Corked, the three are one write to the socket: most of what a statement costs this process is that system call.
-    const { stream } = client.connection;
-    stream.cork();
-    try {
-      // Answers come in the order of the requests, errors of a lost connection too: the commit's is the last.
-      client.query(begin, (error: Error | null) => {
-        failure = error;
-      });
-      client.query(toQuery(statement, isPrepared), (error: Error | null, result) => {
-        failure ??= error;
-        if (!error) ({ rows } = result);
-      });
-      client.query('commit', (error: Error | null, result) => {
-        client.release(error ?? undefined);
-        if (failure ?? error) reject((failure ?? error) as Error);
-        else if (result.command !== 'COMMIT') reject(new Error('the transaction was rolled back'));
-        else resolve(rows);
-      });
-    } finally {
-      stream.uncork();
-    }
+    const trip = new Trip(
+      steps,
+      { text, values: [...values], ...(keeps && isPrepared ? { name: preparedName(text) } : {}) },
+      {
+        keeps,
+        done(error, result) {
+          client.release(error !== null && (trip.isFirst || !isStatementError(error)) ? error : undefined);
+          if (error === null) resolve(result.rows);
+          else reject(error);
+        },
+      },
+    );
+    client.query(trip as unknown as pg.Submittable);
   });
   return statement.read(rows);
+}
+
+/**
+ * Of the statement, not of the session: after FATAL the server closes the connection, and the next who got it would meet that.
+ * A server that translates its words costs a new connection for each error.
+ */
+function isStatementError(error: Error): boolean {
+  return 'severity' in error && error.severity === 'ERROR';
 }
 
 /** Inlined, so that it is one round trip; the characters of a user id hold no quote and no backslash. */

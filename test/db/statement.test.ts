@@ -1,7 +1,9 @@
-/** Transactions of one statement, whose begin, statement and commit leave together. */
+/** Transactions of one statement, which are one train of messages. */
+import type pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { asSystem, forUserOnce } from '../../db/scope.ts';
 import type { Statement } from '../../db/statement.ts';
+import { Trip } from '../../db/trip.ts';
 import { useDatabase } from './harness.ts';
 
 const the = useDatabase();
@@ -42,19 +44,33 @@ describe('a transaction of one statement', () => {
   });
 
   test('is not let through without its role when the role cannot be taken', async () => {
+    const { pool } = the().db;
+    const client = await pool.connect();
+    const ran = Promise.withResolvers<unknown>();
+    const trip = new Trip(
+      [{ name: '', text: "select set_config('role', 'no_such_role', true)", values: [] }],
+      { text: 'create table without_its_role ()' },
+      { keeps: false, done: (error) => ran.resolve(error) },
+    );
+    client.query(trip as unknown as pg.Submittable);
+    // invalid_parameter_value
+    expect(await ran.promise).toMatchObject({ code: '22023' });
+    const { rows } = await client.query("select to_regclass('without_its_role') as made");
+    client.release();
+    expect(rows).toEqual([{ made: null }]);
+  });
+
+  test('is refused when only its commit fails, and has changed nothing', async () => {
     const userId = await the().newUser();
-    const client = await the().db.pool.connect();
-    const told: (string | undefined)[] = [];
-    const once = async (sql: string): Promise<unknown> =>
-      client.query(sql).catch((error: { code?: string }) => void told.push(error.code));
-    await Promise.all([
-      once('begin; set local role no_such_role'),
-      once(`update users set email = 'x' where user_id = '${userId}'`),
-      once('commit'),
-    ]).finally(() => client.release());
-    // invalid_parameter_value (no such role), then in_failed_sql_transaction; the commit is answered with a rollback.
-    expect(told).toEqual(['22023', '25P02']);
-    expect(await forUserOnce(the().db, userId, rowsOf('select email from users'))).toEqual([{ email: null }]);
+    const { pool } = the().db;
+    await pool.query('create table checked_late (n integer unique deferrable initially deferred)');
+    await pool.query('grant select, insert on checked_late to bellhop_user');
+    const twice = rowsOf('insert into checked_late select 1 from generate_series(1, 2) returning n');
+    await expect(forUserOnce(the().db, userId, twice)).rejects.toMatchObject({ code: '23505' });
+    const { rows } = await pool.query('select n from checked_late');
+    await pool.query('drop table checked_late');
+    expect(rows).toEqual([]);
+    expect(await forUserOnce(the().db, userId, rowsOf('select 1 as one'))).toEqual([{ one: 1 }]);
   });
 
   test('rejects, and does not end the process, when the connection is lost while it runs', async () => {

@@ -68,6 +68,11 @@ function watchDatabase(reach: (point: Failpoint) => void): void {
     const text = typeof first === 'string' ? first : ((first as { text?: string } | null)?.text ?? '');
     const found = STATEMENTS.find(([pattern]) => pattern.test(text))?.[1];
     if (found === 'claim:after') reach('claim:before');
+    // A transaction of one statement is one query object, which is heard when all of it is committed.
+    if (found !== undefined && first instanceof pg.Query) {
+      hearCommit(first as unknown as Heard, () => reach(found));
+      return original.apply(this, args);
+    }
     if (found !== undefined) open.set(this, found);
     const point = open.get(this);
     if (text !== 'commit' || point === undefined) return original.apply(this, args);
@@ -86,6 +91,16 @@ function watchDatabase(reach: (point: Failpoint) => void): void {
     });
   };
   pg.Client.prototype.query = watched as unknown as typeof pg.Client.prototype.query;
+}
+
+type Heard = { callback: (error: unknown, ...rest: unknown[]) => void };
+
+function hearCommit(query: Heard, onCommit: () => void): void {
+  const { callback } = query;
+  query.callback = (error, ...rest) => {
+    if (error === null) onCommit();
+    callback(error, ...rest);
+  };
 }
 
 function watchRequests(reach: (point: Failpoint) => void): void {

@@ -1,6 +1,6 @@
 /**
  * Stands between a pool and PostgreSQL and can lose the acknowledgement of a commit: the server has committed, the client sees
- * its connection break instead of the answer. Knows just enough of the wire protocol to see statements and `COMMIT` tags.
+ * its connection break instead of the answer. Knows just enough of the wire protocol to see statements and the ends of transactions.
  */
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 
@@ -38,8 +38,8 @@ export async function startPostgresProxy(databaseUrl: string): Promise<PostgresP
     });
     upstream.on('data', (chunk: Buffer) => {
       for (const { type, body } of answers(chunk)) {
-        if (armed === null || armed.times > 0 || type !== 'C' || body.toString('latin1') !== 'COMMIT\0')
-          continue;
+        // Ready again, and in no transaction: what was armed is committed.
+        if (armed === null || armed.times > 0 || type !== 'Z' || body.toString('latin1') !== 'I') continue;
         armed.times += 1;
         client.resetAndDestroy();
         upstream.destroy();
