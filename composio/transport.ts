@@ -100,7 +100,9 @@ export function createTransport(config: TransportConfig): Transport {
       if (value !== undefined) query.set(name, value);
     }
     // Put together once: each parameter that is set on a URL writes the whole address anew.
-    const url = new URL(query.size === 0 ? root.href + request.path : `${root.href}${request.path}?${query}`);
+    const url = new URL(
+      query.size === 0 ? root.href + request.path : `${root.href}${request.path}?${query.toString()}`,
+    );
     if (url.origin !== root.origin || !url.pathname.startsWith(`${root.pathname}/`)) {
       throw new TransportError('refused: not an address of the configured Composio API', {
         reason: 'refused',
