@@ -34,7 +34,6 @@ const npmOf = {
     '@types/serve-static',
     'helmet',
     'pino',
-    'pino-http',
     'zod',
     'zod-openapi',
     '@temporalio/client',

@@ -3,6 +3,7 @@
  * nothing about what would be valid. Everything that goes wrong comes out of the one error handler.
  */
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
+import type { Logger } from 'pino';
 import { z } from 'zod';
 import { admit } from './admit.ts';
 import { forbidden, hasScope } from './auth.ts';
@@ -19,6 +20,8 @@ import { requestIdOf } from './request-log.ts';
 import { isStream, sendStream } from './send-stream.ts';
 
 const NOTHING = z.strictObject({});
+/** One for all: an abort without a reason makes an error with a stack, for each answer. */
+const GONE = new Error('the answer is over, or nobody waits for it any more');
 
 export function mountRoutes(app: Express, routes: readonly Route[], deps: ApiDeps): void {
   for (const [path, group] of groupByPath(routes)) {
@@ -76,8 +79,6 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
       ? null
       : await admit(deps, { authorization: await authorizationOf(deps, req), address: req.ip ?? '' });
   if (principal && route.scope !== null && !hasScope(principal, route.scope)) throw forbidden(route.scope);
-  const gone = new AbortController();
-  res.once('close', () => gone.abort());
   const isRead = req.method === 'GET' || req.method === 'HEAD';
   const headers = route.headers ? pickHeaders(route.headers, req.headersDistinct) : {};
   const params = parsePart('path', route.params ?? NOTHING, { ...req.params });
@@ -86,6 +87,8 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
   const body = isRead || route.signed ? undefined : await readBody(route, req);
   const ids = idsOfRequest(params, body, query);
   res.locals['ids'] = ids;
+  let signal: AbortSignal | undefined;
+  let log: Logger | undefined;
   return {
     principal: principal as null,
     params,
@@ -98,9 +101,22 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
     forwardedHost: req.headersDistinct['x-forwarded-host']?.[0] ?? '',
     cookie: req.headers.cookie ?? '',
     prefers: (types) => req.accepts([...types]) || null,
-    signal: gone.signal,
-    log: req.log.child(ids),
+    // Made when they are asked for: most requests say nothing but their own line, and wait for nothing.
+    get signal() {
+      return (signal ??= signalOf(res));
+    },
+    get log() {
+      return (log ??= req.log.child(ids));
+    },
   };
+}
+
+/** Aborted when nobody waits for the answer any more. */
+function signalOf(res: Response): AbortSignal {
+  if (res.closed) return AbortSignal.abort(GONE);
+  const gone = new AbortController();
+  res.once('close', () => gone.abort(GONE));
+  return gone.signal;
 }
 
 /** A key of its own goes before a session, which only requests of the console's script have. */

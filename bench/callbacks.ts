@@ -9,7 +9,7 @@ import { createSandboxControl } from '../sandbox/composio/control.ts';
 import { findFreePort } from '../sandbox/free-port.ts';
 import { flowWorkflowId, runWorkflowId } from '../workflows/messages.ts';
 import { type CallbackAnswer, fireAll } from './callbacks/fire.ts';
-import { consentAll, countRuns, inLanes, parkRuns, untilCount } from './callbacks/park.ts';
+import { consentAll, countRuns, inLanes, openFlows, parkRuns, untilCount } from './callbacks/park.ts';
 import { machineFacts, percentile, printTable, round } from './figures.ts';
 import { startMeasured } from './measured-child.ts';
 import { openStand } from './stand.ts';
@@ -25,11 +25,13 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     options: {
       callbacks: { type: 'string', default: '5000' },
       'to-one': { type: 'boolean', default: false },
+      'answers-only': { type: 'boolean', default: false },
       'requests-per-minute': { type: 'string', default: '2000' },
     },
   });
   const count = Number(values.callbacks);
   const users = values['to-one'] ? 1 : count;
+  const answersOnly = values['answers-only'];
   console.log(
     `${machineFacts()}\n${count} callbacks to ${users} flows, ${values['requests-per-minute']} Composio requests a minute`,
   );
@@ -41,8 +43,10 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
   try {
     const preparing = start('worker', { COMPOSIO_REQUESTS_PER_MINUTE: NO_BUDGET });
     const userIds = Array.from({ length: users }, (_, i) => `u${String(i).padStart(5, '0')}`);
-    const runIds = await parkRuns({ db, client: stand.client }, userIds);
-    await untilCount(() => countRuns(db, ['waiting_for_connection']), users);
+    const runIds = answersOnly
+      ? await openFlows(db, userIds)
+      : await parkRuns({ db, client: stand.client }, userIds);
+    if (!answersOnly) await untilCount(() => countRuns(db, ['waiting_for_connection']), users);
     await preparing.stop();
     const consented = await consentAll(db, sandbox);
     const [first] = consented;
@@ -69,14 +73,17 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     const cpuBefore = await api.cpuMs();
     const started = performance.now();
     const resumed: [number, number][] = [];
-    const watching = untilCount(
-      () => countRuns(db, ['running', 'completed']),
-      users,
-      (now) => resumed.push([now, (performance.now() - started) / 1_000]),
-    );
+    const watching = answersOnly
+      ? Promise.resolve()
+      : untilCount(
+          () => countRuns(db, ['running', 'completed']),
+          users,
+          (now) => resumed.push([now, (performance.now() - started) / 1_000]),
+        );
     const answers = await fireAll(port, callbacks);
     const answeredS = (performance.now() - started) / 1_000;
     printAnswers(answers, answeredS);
+    if (answersOnly) return;
     await watching;
     const after = (await sandbox.state()).requests;
     const perMinute = Number(values['requests-per-minute']);

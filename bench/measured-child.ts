@@ -15,8 +15,12 @@ export type MeasuredChild = {
   readonly stop: () => Promise<void>;
 };
 
-export function startMeasured(script: string, env: NodeJS.ProcessEnv): MeasuredChild {
-  const child = spawn(process.execPath, ['--import', REPORTER, script], {
+export function startMeasured(
+  script: string,
+  env: NodeJS.ProcessEnv,
+  flags: readonly string[] = [],
+): MeasuredChild {
+  const child = spawn(process.execPath, [...flags, '--import', REPORTER, script], {
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

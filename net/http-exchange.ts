@@ -32,6 +32,9 @@ export async function exchangeHttp(
     headers: { ...options.headers, 'accept-encoding': 'gzip, deflate, br' },
     body: options.body,
     signal: options.signal,
+    // The signal says when it is over; two more timers for each request would only cost.
+    headersTimeout: 0,
+    bodyTimeout: 0,
     dispatcher: dispatcher(),
   });
   const headers = toHeaders(answer.headers);

@@ -54,7 +54,14 @@ type Verdict = 'invalid' | 'other_browser' | 'late' | 'resume' | 'denied' | 'con
 
 export async function handleCallback(deps: ApiDeps, request: CallbackRequest): Promise<CallbackOutcome> {
   const { findAttempt, turnstile } = deps.callbackDesk;
-  const found = await findAttempt(request.attemptId);
+  const arrived = turnstile.arrive();
+  let found: Found | null;
+  try {
+    found = await findAttempt(request.attemptId);
+  } finally {
+    // After it stands in the queue, where those who come in the same moment are one crowd.
+    setImmediate(arrived);
+  }
   const verdict = found ? judge(deps, found, request) : 'invalid';
   if (!found || verdict === 'invalid') return INVALID;
   const { attempt, flow } = found;

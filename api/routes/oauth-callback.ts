@@ -41,7 +41,12 @@ export const oauthCallbackRoute = defineRoute({
       page: true,
     },
   },
-  handler: async (deps, { params: { attemptId }, query: hints, cookie, log }) => {
+  handler: async (deps, request) => {
+    const {
+      params: { attemptId },
+      query: hints,
+      cookie,
+    } = request;
     const outcome = await handleCallback(deps, {
       attemptId,
       state: hints.state,
@@ -51,7 +56,10 @@ export const oauthCallbackRoute = defineRoute({
       ),
       cookie,
       isAgain: hints.again !== undefined,
-      log,
+      // Of thousands that are answered early none says anything.
+      get log() {
+        return request.log;
+      },
     });
     return outcome.kind === 'early'
       ? comeAgain(deps, attemptId, hints, outcome)

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { openAttempt, setAttemptAccount } from '../../db/attempts.ts';
-import { toFlow } from '../../db/flows.ts';
+import { openFlow, toFlow } from '../../db/flows.ts';
 import type { Database } from '../../db/pool.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { putUser } from '../../db/users.ts';
@@ -49,6 +49,24 @@ export async function parkRuns(
     });
     return runId;
   });
+}
+
+/** Flows alone: rows without workflows, quickly made. What is answered is the same; nothing goes on afterwards. */
+export async function openFlows(db: Database, users: readonly string[]): Promise<readonly string[]> {
+  await inLanes(users, async (userId) =>
+    forUser(db, userId, async (tx) => {
+      await putUser(tx, userId, {});
+      await openFlow(tx, {
+        userId,
+        app: 'slack',
+        appName: 'Slack',
+        reconnect: false,
+        returnUrl: null,
+        timeoutMs: 3_600_000,
+      });
+    }),
+  );
+  return [];
 }
 
 export async function countRuns(db: Database, statuses: readonly string[]): Promise<number> {

@@ -43,6 +43,37 @@ describe('the turnstile', () => {
     expect(passed.filter(({ kind }) => kind === 'early').length).toBeGreaterThan(300);
   });
 
+  it('works for nobody while a crowd comes in, and for all of it in turn when nobody new comes', async () => {
+    const turnstile = createTurnstile({ onLateError: () => undefined });
+    let begun = 0;
+    const arrived = Array.from({ length: 200 }, () => turnstile.arrive());
+    const crowd = arrived.map((_, i) =>
+      turnstile.pass(`c${i}`, async () => {
+        begun += 1;
+      }),
+    );
+    const early = await Promise.all(crowd.slice(64));
+    expect(early.every(({ kind }) => kind === 'early')).toBe(true);
+    await wait(300);
+    expect(begun).toBe(0);
+    for (const gone of arrived) gone();
+    await turnstile.drained(20_000);
+    expect(begun).toBe(200);
+  });
+
+  it('works for a crowd that does not end after four seconds at the latest', async () => {
+    const turnstile = createTurnstile({ onLateError: () => undefined });
+    for (let i = 0; i < 100; i += 1) turnstile.arrive();
+    const started = performance.now();
+    const work = Promise.withResolvers<number>();
+    void turnstile.pass('a', async () => work.resolve(performance.now() - started));
+    const waited = await work.promise;
+    expect(waited).toBeGreaterThan(3_500);
+    // The next one of that crowd is let in while the work has its time.
+    turnstile.arrive();
+    expect(await turnstile.pass('b', async () => 'at once')).toEqual({ kind: 'done', value: 'at once' });
+  });
+
   it('answers early who stands behind a long queue, at once, and who is not let in within a second', async () => {
     const turnstile = createTurnstile({ onLateError: () => undefined });
     const busy = Array.from({ length: 64 }, (_, i) => turnstile.pass(`busy${i}`, () => never));
