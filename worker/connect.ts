@@ -9,13 +9,16 @@ export type TemporalConnections = {
   close(): Promise<void>;
 };
 
+/** A server that is there answers in milliseconds, unless the machine has no processor to spare: that alone must not end a worker. */
+const CONNECT_TIMEOUT = '30 seconds';
+
 export async function connectTemporal({
   connectionOptions,
   namespace,
 }: TemporalConfig): Promise<TemporalConnections> {
   const [native, connection] = await Promise.all([
     NativeConnection.connect(connectionOptions),
-    Connection.connect(connectionOptions),
+    Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT }),
   ]).catch((cause: unknown) => {
     // What the SDK says of it is the name of a Rust type.
     throw new Error(`Temporal does not answer at ${connectionOptions.address} (TEMPORAL_ADDRESS)`, { cause });
