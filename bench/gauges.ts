@@ -2,15 +2,11 @@
  * What the figures from rows cost where there are many rows: the one statement that counts them, on a database with as many
  * ended runs as asked for and with parked ones beside them. Pages are what it reads, whatever else the machine does.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { COUNT } from '../db/gauges.ts';
-import { migrateToLatest } from '../db/migrator.ts';
-import { startPostgres } from '../sandbox/postgres.ts';
 import { machineFacts, percentile, printTable, round } from './figures.ts';
+import { openScratchPostgres } from './scratch-postgres.ts';
 
 /** The first reads pages into memory, which production has done long ago. */
 const WARM_UPS = 2;
@@ -35,12 +31,7 @@ export async function runGauges(args: readonly string[]): Promise<void> {
   });
   const [rows, parked, rounds] = [Number(values.rows), Number(values.parked), Number(values.rounds)];
   const facts = machineFacts();
-  const folder = mkdtempSync(join(tmpdir(), 'bellhop-bench-'));
-  const postgres = await startPostgres({
-    place: { dataDir: join(folder, 'postgres') },
-    log: () => undefined,
-  });
-  await migrateToLatest(postgres.url);
+  const postgres = await openScratchPostgres();
   // Past triggers and row-level security: what is measured is reading.
   const database = new URL(postgres.superuserUrl);
   database.pathname = new URL(postgres.url).pathname;
@@ -72,8 +63,7 @@ export async function runGauges(args: readonly string[]): Promise<void> {
   console.log(`${facts}\n`);
   printTable(table);
   await client.end();
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await postgres.close();
 }
 
 /** By the role that counts in production, so that row-level security is in the plan. */

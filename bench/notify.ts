@@ -1,18 +1,14 @@
 /** What NOTIFY costs those who write: commits per second of writers at once, each to a run of its own. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { appendEvents } from '../db/events.ts';
 import { listenToRuns } from '../db/listen.ts';
-import { migrateToLatest } from '../db/migrator.ts';
 import { createDatabase, type Database } from '../db/pool.ts';
 import { forUser } from '../db/scope.ts';
 import { putUser } from '../db/users.ts';
-import { startPostgres } from '../sandbox/postgres.ts';
 import { acceptBenchRun } from './accept.ts';
 import { machineFacts, percentile, printTable, round } from './figures.ts';
+import { openScratchPostgres } from './scratch-postgres.ts';
 
 const ROUND_MS = 2_000;
 const TRIGGER = 'runs_notify_watchers';
@@ -36,12 +32,7 @@ export async function runNotify(args: readonly string[]): Promise<void> {
   });
   const writers = Number(values.writers);
   const facts = machineFacts();
-  const folder = mkdtempSync(join(tmpdir(), 'bellhop-bench-'));
-  const postgres = await startPostgres({
-    place: { dataDir: join(folder, 'postgres') },
-    log: () => undefined,
-  });
-  await migrateToLatest(postgres.url);
+  const postgres = await openScratchPostgres();
   const db = createDatabase({ url: postgres.url, name: 'bench', maxConnections: writers });
   const owner = new pg.Client({ connectionString: postgres.url });
   await owner.connect();
@@ -81,8 +72,7 @@ export async function runNotify(args: readonly string[]): Promise<void> {
   await listener.close();
   await owner.end();
   await db.destroy();
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await postgres.close();
 }
 
 async function newRun(db: Database, userId: string): Promise<{ id: string; userId: string }> {

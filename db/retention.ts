@@ -3,6 +3,7 @@
  * moment. Nothing goes that something unfinished still needs. Spans users, so all of this runs as the system role.
  */
 import { type RawBuilder, sql } from 'kysely';
+import type { Schema } from './schema.ts';
 import type { SystemTx } from './scope.ts';
 
 export type Batch = { readonly olderThanMs: number; readonly limit: number };
@@ -93,13 +94,20 @@ export const deleteOldFlows: DeleteBatch = (tx, batch) =>
       select count(*)::int as n from gone`,
   );
 
-export const deleteOldEpisodes: DeleteBatch = (tx, batch) =>
-  countOf(
-    tx,
-    sql`with old as (select id from connection_episodes where closed_at < ${before(batch)} limit ${batch.limit}),
-        gone as (delete from connection_episodes e using old where e.id = old.id returning 1)
-      select count(*)::int as n from gone`,
-  );
+/** Of tables whose rows nothing else speaks for: by their age alone. The names are ours, never a caller's. */
+function byAge(table: keyof Schema, { key, time }: { key: string; time: string }): DeleteBatch {
+  return (tx, batch) =>
+    countOf(
+      tx,
+      sql`with old as (
+          select ${sql.ref(key)} from ${sql.table(table)} where ${sql.ref(time)} < ${before(batch)} limit ${batch.limit}
+        ), gone as (
+          delete from ${sql.table(table)} t using old where ${sql.ref(`t.${key}`)} = ${sql.ref(`old.${key}`)} returning 1)
+        select count(*)::int as n from gone`,
+    );
+}
+
+export const deleteOldEpisodes = byAge('connection_episodes', { key: 'id', time: 'closed_at' });
 
 export const deleteOldAudits: DeleteBatch = (tx, batch) =>
   countOf(
@@ -122,19 +130,7 @@ export const deleteOldIdempotencyKeys: DeleteBatch = (tx, batch) =>
   );
 
 /** Settings links that no cookie is left of (api/portal/portal-sessions.ts). */
-export const deleteOldPortalLinks: DeleteBatch = (tx, batch) =>
-  countOf(
-    tx,
-    sql`with old as (select link from portal_links where used_at < ${before(batch)} limit ${batch.limit}),
-        gone as (delete from portal_links l using old where l.link = old.link returning 1)
-      select count(*)::int as n from gone`,
-  );
+export const deleteOldPortalLinks = byAge('portal_links', { key: 'link', time: 'used_at' });
 
 /** Sessions that would be over by now without having been ended (api/console/console-sessions.ts). */
-export const deleteOldEndedSessions: DeleteBatch = (tx, batch) =>
-  countOf(
-    tx,
-    sql`with old as (select session from ended_sessions where ended_at < ${before(batch)} limit ${batch.limit}),
-        gone as (delete from ended_sessions s using old where s.session = old.session returning 1)
-      select count(*)::int as n from gone`,
-  );
+export const deleteOldEndedSessions = byAge('ended_sessions', { key: 'session', time: 'ended_at' });

@@ -72,11 +72,10 @@ function stepAs(userId: string): Step {
 }
 
 async function inOneTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {
-  if (!db.prepares) return await makeTrip(db, steps, statement);
   try {
     return await makeTrip(db, steps, statement);
   } catch (error) {
-    if (!isSessionChanged(error)) throw error;
+    if (!db.prepares || !isSessionChanged(error)) throw error;
     // Behind a pooler that nobody told us of. Nothing was done: the statement was refused, and its transaction with it.
     db.prepares = false;
     return await makeTrip(db, steps, statement);

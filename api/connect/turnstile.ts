@@ -1,15 +1,13 @@
 /**
  * Callbacks in their turn. Thousands of browsers may come back in one moment; each needs a few statements, a read from
  * Composio and a signal. So many are worked at a time, the others stand in a queue, and who would stand there too long is
- * answered early while the work stays in the queue. While a crowd is still coming in, no work begins: answers first. Nothing is lost with this process: the early page comes again by itself.
+ * answered early while the work stays in the queue. While a crowd is still coming in (rush.ts) no work begins: answers first.
+ * Nothing is lost with this process: the early page comes again by itself.
  */
+import { createRush } from './rush.ts';
 
 /** More would wait for connections of the database's pool, and read-backs of that many are one request to Composio. */
 const AT_ONCE = 64;
-/** A crowd is over when nobody was on the way for this long. */
-const CALM_MS = 100;
-/** And at the latest after this: a crowd that goes on coming must not stop the work. */
-const LONGEST_RUSH_MS = 4_000;
 /** The whole answer should be there within 2 s: who has not been let in after this long is answered early. */
 const PATIENCE_MS = 1_000;
 /** For who was let in: a read-back may take 2 s by itself, and its own page is the better answer. */
@@ -40,7 +38,7 @@ export function createTurnstile({ onLateError }: { onLateError: (error: unknown)
   const queue: (() => void)[] = [];
   const names = new Map<string, number>();
   const idle: (() => void)[] = [];
-  const rush = createRush(() => next());
+  const rush = createRush({ crowd: LONG_QUEUE, onOver: () => next() });
   let working = 0;
 
   const next = (): void => {
@@ -91,43 +89,6 @@ export function createTurnstile({ onLateError }: { onLateError: (error: unknown)
           resolve();
         });
       });
-    },
-  };
-}
-
-/**
- * Whether a crowd is coming in: so many are on their way, or were a moment ago. `onOver` is called when it is over. A crowd that
- * goes on coming stops the work for a while only.
- */
-function createRush(onOver: () => void): { isOn(): boolean; move(by: 1 | -1): void } {
-  let arriving = 0;
-  let latest = 0;
-  let began: number | null = null;
-  let restUntil = 0;
-
-  // Of one crowd many are still in the sockets when those who were let in are answered.
-  const look = (): void => {
-    if (began === null) return;
-    const now = performance.now();
-    const isLong = now - began >= LONGEST_RUSH_MS;
-    if (isLong) restUntil = now + LONGEST_RUSH_MS;
-    else if (arriving > 0 || now - latest < CALM_MS) {
-      setTimeout(look, CALM_MS);
-      return;
-    }
-    began = null;
-    onOver();
-  };
-
-  return {
-    isOn: () => began !== null,
-    move(by) {
-      arriving += by;
-      if (by === -1) return;
-      latest = performance.now();
-      if (began !== null || arriving < LONG_QUEUE || latest < restUntil) return;
-      began = latest;
-      setTimeout(look, CALM_MS);
     },
   };
 }
