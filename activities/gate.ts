@@ -5,7 +5,7 @@
 import type { ComposioPort } from '../composio/port.ts';
 import { forgetMissingConnections, recordConnections } from '../db/connections.ts';
 import { closeEpisodes, openEpisode } from '../db/episodes.ts';
-import { type Flow, openFlow } from '../db/flows.ts';
+import { type OpenedFlow, openFlow } from '../db/flows.ts';
 import { addNotice } from '../db/notices.ts';
 import type { UserTx } from '../db/scope.ts';
 import {
@@ -97,12 +97,12 @@ export async function openFlowsFor(
     askedAt: number;
   },
   missing: readonly MissingApp[],
-): Promise<{ flows: ReadonlyMap<string, Flow>; noticeIds: readonly string[] }> {
-  const flows = new Map<string, Flow>();
+): Promise<{ flows: ReadonlyMap<string, OpenedFlow>; noticeIds: readonly string[] }> {
+  const flows = new Map<string, OpenedFlow>();
   const noticeIds: string[] = [];
   // In a fixed order, so that two runs of one user cannot deadlock on two apps.
   for (const item of missing.toSorted((a, b) => a.app.localeCompare(b.app))) {
-    const { flow } = await openFlow(tx, {
+    const opened = await openFlow(tx, {
       userId: user.userId,
       app: item.app,
       appName: item.appName,
@@ -111,11 +111,17 @@ export async function openFlowsFor(
       returnUrl: null,
       timeoutMs: user.timeoutMs,
     });
-    flows.set(item.app, flow);
+    flows.set(item.app, opened);
     if (item.account) {
       const noticeId = await tellBroken(
         tx,
-        { ...item, account: item.account, userId: user.userId, flowId: flow.id, askedAt: user.askedAt },
+        {
+          ...item,
+          account: item.account,
+          userId: user.userId,
+          flowId: opened.flow.id,
+          askedAt: user.askedAt,
+        },
         user.channels,
       );
       if (noticeId !== null) noticeIds.push(noticeId);

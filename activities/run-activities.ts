@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { beginRunAtOnce } from '../db/begin-run.ts';
 import { type NewRunEvent, appendEvents } from '../db/events.ts';
+import type { OpenedFlow } from '../db/flows.ts';
 import { loadRunForGate } from '../db/load-run-for-gate.ts';
 import { addNotice } from '../db/notices.ts';
 import { type Run, finishRun, getRun, lockRun, markRunStarted, setRunStatus } from '../db/runs.ts';
@@ -28,13 +29,13 @@ import {
 } from './gate.ts';
 import { channelsOf, noticeOfEnd } from './run-notices.ts';
 import { running } from './running.ts';
-import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
+import { startDeliveries, startOpenedFlow } from './start-workflows.ts';
 
 type RunKey = { readonly runId: string; readonly userId: string };
 /** What one check changed, and what must be started once it is committed. */
 type Gate = ConnectionCheck & {
   readonly isQueued: boolean;
-  readonly flows: readonly Parameters<typeof startFlowWorkflow>[0][];
+  readonly flows: readonly OpenedFlow[];
   readonly noticeIds: readonly string[];
 };
 export type BeginResult = ConnectionCheck & {
@@ -90,7 +91,7 @@ export function createRunActivities(deps: ActivityDeps) {
           await recordSeen(tx, run.userId, seen);
           return passed;
         });
-        for (const flow of gate.flows) await startFlowWorkflow(flow);
+        for (const opened of gate.flows) await startOpenedFlow(opened);
         await startDeliveries(gate.noticeIds, run.userId, deps);
         return { ...view, status: gate.status, waitingFor: gate.waitingFor, isQueued: gate.isQueued };
       });
@@ -176,7 +177,7 @@ async function passGate(
   const { flows, noticeIds } = await openFlowsFor(tx, user, missing);
   const waitingFor: WaitingApp[] = [];
   for (const { app, reason } of missing) {
-    const flowId = flows.get(app)?.id ?? '';
+    const flowId = flows.get(app)?.flow.id ?? '';
     await addWaiter(tx, {
       flowId,
       runId: run.id,

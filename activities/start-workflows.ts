@@ -1,8 +1,9 @@
 /** Starts of workflows from activities: never awaited to their end, and a workflow that runs already is success. */
 import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { SearchAttributePair } from '@temporalio/common';
-import type { Flow } from '../db/flows.ts';
+import type { Flow, OpenedFlow } from '../db/flows.ts';
 import { listPendingChannels } from '../db/notices.ts';
 import { forUser } from '../db/scope.ts';
 import type { NoticeChannel } from '../domain/notice.ts';
@@ -28,25 +29,56 @@ import { channelsOf } from './run-notices.ts';
 const lacksAttributes = new WeakSet<object>();
 
 /** Starts the flow's workflow, or tells the running one to look: what the caller registered may have happened already. */
-export async function startFlowWorkflow(flow: Pick<Flow, 'id' | 'userId' | 'app'>): Promise<void> {
-  const input: ConnectAccountInput = { flowId: flow.id, userId: flow.userId, app: flow.app };
+export async function startFlowWorkflow(flow: StartedFlow): Promise<void> {
+  await startFlow(flow, (client, options) =>
+    client.workflow.signalWithStart(CONNECT_ACCOUNT, {
+      ...options,
+      signal: connectionCompletedSignal,
+      signalArgs: [{ app: flow.app }],
+    }),
+  );
+}
+
+/** After a gate that saw no working account: usually there is nothing else to see before somebody clicks. */
+export async function startOpenedFlow({ flow, isQuiet }: OpenedFlow): Promise<void> {
+  if (!isQuiet) return await startFlowWorkflow(flow);
+  const quietUntil = flow.expiresAt.getTime();
+  try {
+    await startFlow(flow, (client, { args: [input], ...options }) =>
+      client.workflow.start(CONNECT_ACCOUNT, { ...options, args: [{ ...input, quietUntil }] }),
+    );
+  } catch (error) {
+    // Another run waits for it already, or somebody has clicked.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+type StartedFlow = Pick<Flow, 'id' | 'userId' | 'app'>;
+
+async function startFlow(
+  flow: StartedFlow,
+  start: (client: Client, options: ReturnType<typeof optionsOf>) => Promise<unknown>,
+): Promise<void> {
   const { client, info } = Context.current();
   const attributes: SearchAttributePair[] = [
     { key: USER_ATTRIBUTE, value: flow.userId },
     { key: APPS_ATTRIBUTE, value: [flow.app] },
   ];
   await startWithAttributes(client, lacksAttributes, attributes, (typedSearchAttributes) =>
-    client.workflow.signalWithStart(CONNECT_ACCOUNT, {
-      typedSearchAttributes,
-      workflowId: flowWorkflowId(flow.id),
-      taskQueue: mainTaskQueue(info.taskQueue),
-      args: [input],
-      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-      signal: connectionCompletedSignal,
-      signalArgs: [{ app: flow.app }],
-      ...labelFlow(flow),
-    }),
+    start(client, { ...optionsOf(flow, mainTaskQueue(info.taskQueue)), typedSearchAttributes }),
   );
+}
+
+function optionsOf(flow: StartedFlow, taskQueue: string) {
+  const input: ConnectAccountInput = { flowId: flow.id, userId: flow.userId, app: flow.app };
+  return {
+    typedSearchAttributes: [] as SearchAttributePair[],
+    workflowId: flowWorkflowId(flow.id),
+    taskQueue,
+    args: [input] as [ConnectAccountInput],
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    ...labelFlow(flow),
+  };
 }
 
 /** Starts the deliveries of notices just written, one workflow per channel that is in line. */

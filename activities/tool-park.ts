@@ -14,7 +14,7 @@ import type { ActivityDeps } from './deps.ts';
 import { openFlowsFor } from './gate.ts';
 import { judgeRefusal } from './refused-account.ts';
 import { channelsOf } from './run-notices.ts';
-import { startDeliveries, startFlowWorkflow } from './start-workflows.ts';
+import { startDeliveries, startOpenedFlow } from './start-workflows.ts';
 
 export type Parking = {
   readonly run: Run;
@@ -47,8 +47,9 @@ export async function parkForConnection(
     const { flows, noticeIds } = await openFlowsFor(tx, user, [
       { app: tool.app, appName: tool.appName, reason, account, refusedAccountId },
     ]);
-    const flow = flows.get(tool.app);
-    if (!flow) return null;
+    const opened = flows.get(tool.app);
+    if (!opened) return null;
+    const { flow } = opened;
     await addWaiter(tx, {
       flowId: flow.id,
       runId: run.id,
@@ -77,12 +78,12 @@ export async function parkForConnection(
             },
             channels,
           );
-    return { flow, noticeIds: noticeId === null ? noticeIds : [...noticeIds, noticeId] };
+    return { opened, noticeIds: noticeId === null ? noticeIds : [...noticeIds, noticeId] };
   });
   if (!parked) return { status: 'ended' };
-  await startFlowWorkflow(parked.flow);
+  await startOpenedFlow(parked.opened);
   await startDeliveries(parked.noticeIds, run.userId, deps);
-  return { status: 'needs_connection', app: tool.app, reason, flowId: parked.flow.id };
+  return { status: 'needs_connection', app: tool.app, reason, flowId: parked.opened.flow.id };
 }
 
 /** The call's app works again: the run no longer waits for it, and says so once. */

@@ -10,7 +10,7 @@ import { findFreePort } from '../sandbox/free-port.ts';
 import { flowWorkflowId, runWorkflowId } from '../workflows/messages.ts';
 import { type CallbackAnswer, fireAll } from './callbacks/fire.ts';
 import { consentAll, countRuns, inLanes, openFlows, parkRuns, untilCount } from './callbacks/park.ts';
-import { machineFacts, percentile, printTable, round } from './figures.ts';
+import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
 import { startMeasured } from './measured-child.ts';
 import { openStand } from './stand.ts';
 
@@ -70,7 +70,8 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     );
     await sleep(3_000);
     const before = (await sandbox.state()).requests;
-    const cpuBefore = await api.cpuMs();
+    const own = { worker: worker.pid, API: api.pid };
+    const cpuBefore = stand.cpuMs(own);
     const started = performance.now();
     const resumed: [number, number][] = [];
     const watching = answersOnly
@@ -89,7 +90,7 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     const perMinute = Number(values['requests-per-minute']);
     printResumed(resumed, users, (after.total - before.total) / (perMinute / 60));
     printRequests(before.byRoute, after.byRoute);
-    console.log(`API: ${round((await api.cpuMs()) - cpuBefore, 0)} ms of CPU since the first callback`);
+    printCpu(cpuBefore, stand.cpuMs(own), users, 'callback and run');
     console.log(`signals, most of ${SAMPLE} flows and runs: ${await mostSignals(stand.client, db, runIds)}`);
     await Promise.all([api.stop(), worker.stop()]);
   } finally {

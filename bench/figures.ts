@@ -21,3 +21,20 @@ export function printTable(rows: readonly (readonly string[])[]): void {
       `  ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}`,
     );
 }
+
+/** Milliseconds of CPU that each part took per item, the costliest first. */
+export function printCpu(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+  items: number,
+  what: string,
+): void {
+  const spent = Object.entries(after).map(
+    ([name, ms]) => [name, (ms - (before[name] ?? 0)) / items] as const,
+  );
+  const sum = spent.reduce((total, [, ms]) => total + ms, 0);
+  printTable([
+    [`CPU, ms a ${what}`, round(sum)],
+    ...spent.toSorted(([, a], [, b]) => b - a).map(([name, ms]) => [name, round(ms)]),
+  ]);
+}

@@ -14,14 +14,15 @@ import { asSystem } from '../db/scope.ts';
 import { listWaiting } from '../db/waiters.ts';
 import { createSandboxControl } from '../sandbox/composio/control.ts';
 import { connectionCompletedSignal, flowWorkflowId } from '../workflows/messages.ts';
-import { countRuns, inLanes, parkRuns, untilCount } from './callbacks/park.ts';
-import { machineFacts, percentile, printTable, round } from './figures.ts';
+import { inLanes, parkRuns } from './callbacks/park.ts';
+import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
 import { startMeasured } from './measured-child.ts';
 import { openStand, type Stand } from './stand.ts';
 
 const MB = 1024 * 1024;
 /** After the last run is parked: garbage is collected, caches are at rest. */
 const SETTLE_MS = 5_000;
+const STORY_EVERY = 5_000;
 /** What a resume may take before the bench says that something is wrong. */
 const RESUME_PATIENCE_MS = 60_000;
 /** Of the poll of a run's row: the resolution of the figures. */
@@ -30,11 +31,16 @@ const LOOK_MS = 2;
 export async function runParked(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { runs: { type: 'string', default: '2000' }, resumes: { type: 'string', default: '500' } },
+    options: {
+      runs: { type: 'string', default: '2000' },
+      users: { type: 'string' },
+      resumes: { type: 'string', default: '500' },
+    },
   });
   const runs = Number(values.runs);
-  const resumes = Math.min(Number(values.resumes), runs);
-  console.log(`${machineFacts()}\n${runs} runs of as many users, each waits for its own connection`);
+  const users = Math.min(Number(values.users ?? runs), runs);
+  const resumes = Math.min(Number(values.resumes), users);
+  console.log(`${machineFacts()}\n${runs} runs of ${users} users, each user waits for one connection`);
   const stand = await openStand();
   const db = createDatabase({ url: stand.databaseUrl, name: 'bench' });
   const startWorker = () =>
@@ -43,25 +49,32 @@ export async function runParked(args: readonly string[]): Promise<void> {
     const worker = startWorker();
     await worker.firstLine(/the worker polls/);
     const idle = measure(stand, worker.pid);
-    const userIds = Array.from({ length: runs }, (_, i) => `u${String(i).padStart(6, '0')}`);
+    const owners = Array.from({ length: runs }, (_, i) => `u${String(i % users).padStart(6, '0')}`);
+    const cpu = stand.cpuMs({ worker: worker.pid });
     const started = performance.now();
-    const runIds = await parkRuns({ db, client: stand.client }, userIds);
-    const startedS = (performance.now() - started) / 1_000;
-    await untilCount(() => countRuns(db, ['waiting_for_connection']), runs);
+    const tell = sayEvery(STORY_EVERY, (parked) => {
+      const { workerMb, serverMb, storeMb } = measure(stand, worker.pid);
+      const s = (performance.now() - started) / 1_000;
+      console.log(
+        `${round(s, 0)} s: ${parked} parked; MB: worker ${round(workerMb, 0)}, Temporal ${round(serverMb, 0)}, its store ${round(storeMb, 0)}`,
+      );
+    });
+    const runIds = await parkRuns({ db, client: stand.client }, owners, tell);
     const parkedS = (performance.now() - started) / 1_000;
-    console.log(
-      `started in ${round(startedS)} s, all parked after ${round(parkedS)} s (${round(runs / parkedS, 0)} a second)`,
-    );
+    console.log(`all parked after ${round(parkedS)} s (${round(runs / parkedS, 0)} a second)`);
+    printCpu(cpu, stand.cpuMs({ worker: worker.pid }), runs, 'run until it is parked');
     await sleep(SETTLE_MS);
     const parked = measure(stand, worker.pid);
     const databaseMb = await databaseSize(db);
     printMemory(idle, parked, runs, databaseMb);
 
-    const cached = await resumeAll(stand, db, spread(runIds, resumes / 2, 0));
+    // One of each user: who connects wakes all runs of theirs.
+    const firsts = runIds.slice(0, users);
+    const cached = await resumeAll(stand, db, spread(firsts, resumes / 2, 0));
     await worker.stop();
     const next = startWorker();
     await next.firstLine(/the worker polls/);
-    const fresh = await resumeAll(stand, db, spread(runIds, resumes / 2, 1));
+    const fresh = await resumeAll(stand, db, spread(firsts, resumes / 2, 1));
     console.log('\nfrom the word that somebody connected to the run at work, one after the other');
     printTable([
       ['', 'resumes', 'p50 ms', 'p99 ms', 'max ms'],
@@ -83,6 +96,16 @@ export async function runParked(args: readonly string[]): Promise<void> {
     await db.destroy();
     await stand.close();
   }
+}
+
+/** A line now and then: a hundred thousand take an hour. */
+function sayEvery(step: number, say: (count: number) => void): (count: number) => void {
+  let next = step;
+  return (count) => {
+    if (count < next) return;
+    next += step;
+    say(count);
+  };
 }
 
 /** So many ids, evenly over all; `offset` keeps two samples apart. */

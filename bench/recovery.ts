@@ -3,7 +3,6 @@
  * its way. Reads only: a write whose worker is lost waits for its request's deadline by design, and is unknown.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -15,6 +14,7 @@ import { createSandboxControl } from '../sandbox/composio/control.ts';
 import { createModelSandboxControl } from '../sandbox/model/control.ts';
 import { AGENT_RUN, WORKFLOW_TASK_TIMEOUT, runWorkflowId } from '../workflows/messages.ts';
 import { acceptBenchRun } from './accept.ts';
+import { cpuMsOf } from './cpu-times.ts';
 import { machineFacts, percentile, printTable, round } from './figures.ts';
 import { EARLIER_WORKFLOW_TASK_TIMEOUT, writeEarlierBundle } from './recovery/earlier-settings.ts';
 import {
@@ -222,11 +222,4 @@ async function reportBeating(bench: Bench): Promise<void> {
   console.log(
     `\nSettings ${bench.settings}: ${BEATING_CALLS} calls that wait ${(BEATING_MS * 2) / 1_000} s. CPU ms per second: worker ${perSecond(used.worker)}, Temporal ${perSecond(used.server)}. Taken for lost though the worker lived: ${histories.filter(hasRepeatedActivity).length}\n`,
   );
-}
-
-/** User and system time, from the kernel, which counts in hundredths of a second. */
-function cpuMsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }

@@ -8,6 +8,7 @@ import { startPostgres } from '../sandbox/postgres.ts';
 import { standardErrorOutput } from '../sandbox/progress.ts';
 import { resolveTemporalBinary } from '../sandbox/temporal/binary.ts';
 import { startTemporal } from '../sandbox/temporal/server.ts';
+import { cpuMsOf } from './cpu-times.ts';
 import { type MeasuredChild, startMeasured } from './measured-child.ts';
 
 export type Stand = {
@@ -18,6 +19,8 @@ export type Stand = {
   readonly client: Client;
   readonly composioUrl: string;
   readonly modelUrl: string;
+  /** CPU milliseconds so far of each part, by name; of everything if given a worker and an API too. */
+  readonly cpuMs: (own?: Readonly<Record<string, number>>) => Readonly<Record<string, number>>;
   /** For worker/main.ts. */
   readonly env: NodeJS.ProcessEnv;
   readonly close: () => Promise<void>;
@@ -50,6 +53,14 @@ export async function openStand(): Promise<Stand> {
     client: new Client({ connection }),
     composioUrl: composio.url,
     modelUrl: model.url,
+    cpuMs: (own = {}) => ({
+      Temporal: cpuMsOf(temporal.pid),
+      PostgreSQL: cpuMsOf(postgres.pid, true),
+      'sandbox of Composio': cpuMsOf(composio.child.pid),
+      'sandbox of the model': cpuMsOf(model.child.pid),
+      ...Object.fromEntries(Object.entries(own).map(([name, pid]) => [name, cpuMsOf(pid)])),
+      'this bench': cpuMsOf(process.pid),
+    }),
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],

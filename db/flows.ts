@@ -37,11 +37,24 @@ export type NewFlow = {
   readonly timeoutMs: number;
 };
 
+export type OpenedFlow = {
+  readonly flow: Flow;
+  readonly isNew: boolean;
+  /**
+   * No flow of this user and app was completed lately: whoever saw no working account just now has seen all there is. Also of a flow
+   * that was open already: who completes it comes after this transaction, and sees what it has registered.
+   */
+  readonly isQuiet: boolean;
+};
+
+/** A flow that was completed after the caller had read the accounts was so a moment ago: no read takes this long. */
+const LATELY = sql`interval '5 minutes'`;
+
 /**
  * Insert or return: the open flow of this user and app. A second call lengthens its life to the longest wait asked for,
  * and can only add to it (a return URL where none was, `reconnect` once asked for stays).
  */
-export async function openFlow(tx: UserTx, flow: NewFlow): Promise<{ flow: Flow; isNew: boolean }> {
+export async function openFlow(tx: UserTx, flow: NewFlow): Promise<OpenedFlow> {
   const row = await tx
     .insertInto('connection_flows')
     .values({
@@ -69,9 +82,17 @@ export async function openFlow(tx: UserTx, flow: NewFlow): Promise<{ flow: Flow;
         }),
     )
     .returningAll()
-    .returning(sql<boolean>`xmax = 0`.as('is_new'))
+    .returning([
+      sql<boolean>`xmax = 0`.as('is_new'),
+      sql<boolean>`exists (
+        select from connection_flows earlier
+        where earlier.user_id = connection_flows.user_id and earlier.app = connection_flows.app
+          and earlier.status = 'completed' and earlier.ended_at > now() - ${LATELY})`.as(
+        'is_completed_lately',
+      ),
+    ])
     .executeTakeFirstOrThrow();
-  return { flow: toFlow(row), isNew: row.is_new };
+  return { flow: toFlow(row), isNew: row.is_new, isQuiet: !row.is_completed_lately };
 }
 
 export async function getFlow(tx: AnyTx, flowId: string): Promise<Flow | null> {

@@ -24,6 +24,7 @@ const flows = proxyActivities<FlowActivities>(GATE_POLICY);
 /** The first polls come at the configured interval, later ones up to this much slower: 500 flows at 15 s would eat the request limit. */
 const SLOWEST_POLL = 4;
 const BACKOFF = 1.3;
+const UNTIL_A_CLICK = 'until somebody clicks, or the flow expires';
 
 export async function connectAccount(input: ConnectAccountInput): Promise<ConnectAccountResult> {
   let hints = 0;
@@ -33,10 +34,21 @@ export async function connectAccount(input: ConnectAccountInput): Promise<Connec
   const since = workflowInfo().startTime.toISOString().slice(0, 19);
   setCurrentDetails(`- [ ] ${input.app}: waits for ${input.userId} since ${since}Z`);
 
+  const hinted = (seen: { hints: number; clicks: number }, timeoutMs: number, summary: string) =>
+    condition(() => hints !== seen.hints || clicks !== seen.clicks, Math.max(1, timeoutMs), { summary });
+
+  if (input.quietUntil !== undefined) {
+    await hinted({ hints: 0, clicks: 0 }, input.quietUntil - Date.now(), UNTIL_A_CLICK);
+  }
   let slowness = 1;
   for (;;) {
     // Many clicks in a week are many polls; what was heard so far is looked at first thing by the next one.
-    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof connectAccount>(input);
+    if (workflowInfo().continueAsNewSuggested)
+      await continueAsNew<typeof connectAccount>({
+        flowId: input.flowId,
+        userId: input.userId,
+        app: input.app,
+      });
     const seen = { hints, clicks };
     const check = await flows.checkFlow.executeWithOptions({ summary: `look for ${input.app}` }, [input]);
     if (check.status !== 'open') {
@@ -45,11 +57,11 @@ export async function connectAccount(input: ConnectAccountInput): Promise<Connec
     }
     const isPolling = check.pollIntervalMs !== null;
     const waitMs = check.pollIntervalMs === null ? check.expiresInMs : check.pollIntervalMs * slowness;
-    const hinted = await condition(
-      () => hints !== seen.hints || clicks !== seen.clicks,
-      Math.max(1, Math.min(waitMs, check.expiresInMs)),
-      { summary: isPolling ? 'until the next poll' : 'until somebody clicks, or the flow expires' },
+    const isHinted = await hinted(
+      seen,
+      Math.min(waitMs, check.expiresInMs),
+      isPolling ? 'until the next poll' : UNTIL_A_CLICK,
     );
-    slowness = hinted || !isPolling ? 1 : Math.min(SLOWEST_POLL, slowness * BACKOFF);
+    slowness = isHinted || !isPolling ? 1 : Math.min(SLOWEST_POLL, slowness * BACKOFF);
   }
 }

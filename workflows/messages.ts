@@ -82,7 +82,16 @@ export type AgentRunProgress = {
 };
 export type AgentRunResult = { readonly status: RunStatus; readonly error?: RunErrorCode };
 
-export type ConnectAccountInput = { readonly flowId: string; readonly userId: string; readonly app: string };
+export type ConnectAccountInput = {
+  readonly flowId: string;
+  readonly userId: string;
+  readonly app: string;
+  /**
+   * Milliseconds since 1970: who opened the flow had just seen that no account works, so until then there is nothing to look at
+   * before somebody says so. A thousand users of whom an audit finds a broken connection are a thousand looks less.
+   */
+  readonly quietUntil?: number;
+};
 export type ConnectAccountResult = { readonly status: FlowStatus };
 
 /** Without `auditId` (the Schedule), the audit makes its own row under the workflow's run id. */

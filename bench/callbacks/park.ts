@@ -18,6 +18,9 @@ import type { CallbackRequest } from './fire.ts';
 const TASK_QUEUE = 'bellhop';
 /** Statements and starts at once: enough to keep PostgreSQL and Temporal busy, few enough not to queue for seconds. */
 const AT_ONCE = 32;
+/** Runs that were started and are not parked yet, and how often it is looked: enough that nothing is idle. */
+const ON_THE_WAY = 24;
+const LOOK_MS = 50;
 const SEEDS_PER_REQUEST = 500;
 const PATIENCE_MS = 30 * 60_000;
 
@@ -33,22 +36,52 @@ export async function inLanes<T, R>(items: readonly T[], work: (item: T) => Prom
   return results;
 }
 
-/** A worker must be up. */
+/**
+ * A worker must be up. One run for each of `owners`, who may be named more than once: then their runs wait for one connection. A run
+ * is only started when there is room for it, so that Temporal has no backlog to keep and to look after.
+ */
 export async function parkRuns(
   { db, client }: { db: Database; client: Client },
-  users: readonly string[],
+  owners: readonly string[],
+  onProgress: (parked: number) => void = () => undefined,
 ): Promise<readonly string[]> {
   const task = scriptedTask(0);
-  return await inLanes(users, async (userId) => {
+  const runIds: string[] = [];
+  const onTheWay = new Set<string>();
+  const start = async (index: number): Promise<void> => {
+    const userId = owners[index] ?? '';
     await forUser(db, userId, (tx) => putUser(tx, userId, {}));
     const runId = await acceptBenchRun(db, userId, task);
+    runIds[index] = runId;
+    onTheWay.add(runId);
     await client.workflow.start(AGENT_RUN, {
       workflowId: runWorkflowId(runId),
       taskQueue: TASK_QUEUE,
       args: [{ runId, userId }],
     });
-    return runId;
-  });
+  };
+  let next = 0;
+  while (next < owners.length || onTheWay.size > 0) {
+    const room = Math.min(ON_THE_WAY - onTheWay.size, owners.length - next);
+    await Promise.all(Array.from({ length: room }, () => start(next++)));
+    await sleep(LOOK_MS);
+    for (const runId of await listParked(db, [...onTheWay])) onTheWay.delete(runId);
+    onProgress(next - onTheWay.size);
+  }
+  return runIds;
+}
+
+async function listParked(db: Database, runIds: readonly string[]): Promise<readonly string[]> {
+  if (runIds.length === 0) return [];
+  const rows = await asSystem(db, (tx) =>
+    tx
+      .selectFrom('runs')
+      .select('id')
+      .where('id', 'in', [...runIds])
+      .where('status', '=', 'waiting_for_connection')
+      .execute(),
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** Flows alone: rows without workflows, quickly made. What is answered is the same; nothing goes on afterwards. */
