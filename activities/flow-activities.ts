@@ -4,6 +4,7 @@ import {
   LIVE_ATTEMPTS,
   expireAttempts,
   listAttempts,
+  listUncleanAttempts,
   moveAttempt,
   noteActiveSeen,
   supersedeAttempts,
@@ -23,10 +24,12 @@ import { finishFlow } from './finish-flow.ts';
 import { running } from './running.ts';
 
 export type FlowCheck = {
-  readonly status: FlowStatus;
   /** Null when nobody has clicked lately: then there is nothing to poll for. */
   readonly pollIntervalMs: number | null;
   readonly expiresInMs: number;
+} & FlowEnd;
+export type FlowEnd = {
+  readonly status: FlowStatus;
   /** Of a flow that has ended: how long it was open. */
   readonly openForMs?: number;
 };
@@ -36,6 +39,22 @@ const SOONEST_LOOK_MS = 1_000;
 
 export function createFlowActivities(deps: ActivityDeps) {
   return {
+    /**
+     * Of a flow that has ended already: what follows its end. Null while it is open, or where accounts are to be deleted at Composio
+     * too: that is checkFlow's. Rows and signals only, for it is called as a local activity.
+     */
+    async closeEndedFlow(key: ConnectAccountInput): Promise<FlowEnd | null> {
+      const flow = await forUser(deps.db, key.userId, (tx) => getFlow(tx, key.flowId));
+      if (!flow) return { status: 'cancelled' };
+      if (flow.status === 'open') return null;
+      await finishFlow(deps, flow);
+      const unclean = await forUser(deps.db, key.userId, (tx) =>
+        listUncleanAttempts(tx, { of: key, limit: 1 }),
+      );
+      if (unclean.length > 0) return null;
+      return endOf(flow);
+    },
+
     async checkFlow(key: ConnectAccountInput): Promise<FlowCheck> {
       return running(async ({ cancellationSignal }) => {
         const flow = await forUser(deps.db, key.userId, (tx) => getFlow(tx, key.flowId));
@@ -50,15 +69,19 @@ export function createFlowActivities(deps: ActivityDeps) {
         await cleanAccounts(deps, { userId: now.userId, app: now.app });
         const isClicked = attempts.some((attempt) => LIVE_ATTEMPTS.includes(attempt.status));
         return {
-          status: now.status,
           pollIntervalMs: isClicked ? deps.settings.pollIntervalMs : null,
           expiresInMs: Math.max(SOONEST_LOOK_MS, now.expiresAt.getTime() - Date.now()),
-          ...(now.endedAt === null ? {} : { openForMs: now.endedAt.getTime() - now.createdAt.getTime() }),
+          ...endOf(now),
         };
       });
     },
   };
 }
+
+const endOf = ({ status, createdAt, endedAt }: Flow): FlowEnd => ({
+  status,
+  ...(endedAt === null ? {} : { openForMs: endedAt.getTime() - createdAt.getTime() }),
+});
 
 /** Completes or expires the flow if that is due. */
 async function advance(deps: ActivityDeps, flow: Flow, signal: AbortSignal): Promise<void> {

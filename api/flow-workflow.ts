@@ -2,7 +2,7 @@
 import type { Client, SignalDefinition } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { SearchAttributePair } from '@temporalio/common';
-import type { Flow } from '../db/flows.ts';
+import type { Flow, OpenedFlow } from '../db/flows.ts';
 import { startWithAttributes } from '../domain/unknown-attribute.ts';
 import { labelFlow } from '../domain/workflow-labels.ts';
 import type { ConnectAccountInput } from '../workflows/messages.ts';
@@ -28,11 +28,16 @@ const attributesOf = (flow: Flow): SearchAttributePair[] => [
 
 type Temporal = { temporal: Client; taskQueue: string };
 
-export async function startFlowWorkflow({ temporal, taskQueue }: Temporal, flow: Flow): Promise<void> {
+/** Of a flow whose user's accounts were just read, as a gate does: before a click there is nothing to see. */
+export async function startFlowWorkflow(
+  { temporal, taskQueue }: Temporal,
+  { flow, isQuiet }: Pick<OpenedFlow, 'flow' | 'isQuiet'>,
+): Promise<void> {
+  const quiet = isQuiet ? { quietUntil: flow.expiresAt.getTime() } : {};
   await temporal.withDeadline(Date.now() + DEADLINE_MS, async () => {
     try {
       await startWithAttributes(temporal, lacksAttributes, attributesOf(flow), (attributes) =>
-        temporal.workflow.start(CONNECT_ACCOUNT, optionsOf(taskQueue, flow, attributes)),
+        temporal.workflow.start(CONNECT_ACCOUNT, optionsOf(taskQueue, flow, attributes, quiet)),
       );
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -67,8 +72,13 @@ async function signal<Args extends unknown[]>(
   });
 }
 
-function optionsOf(taskQueue: string, flow: Flow, typedSearchAttributes: SearchAttributePair[]) {
-  const input: ConnectAccountInput = { flowId: flow.id, userId: flow.userId, app: flow.app };
+function optionsOf(
+  taskQueue: string,
+  flow: Flow,
+  typedSearchAttributes: SearchAttributePair[],
+  quiet: Pick<ConnectAccountInput, 'quietUntil'> = {},
+) {
+  const input: ConnectAccountInput = { flowId: flow.id, userId: flow.userId, app: flow.app, ...quiet };
   return {
     workflowId: flowWorkflowId(flow.id),
     taskQueue,

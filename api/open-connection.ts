@@ -35,8 +35,8 @@ export async function openConnection(
   if (toolkit.noAuth) throw new ApiProblem('app_needs_no_connection');
   const accountId = ask.reconnect ? null : await findWorkingAccount(deps, userId, ask.app, signal);
   if (accountId !== null) return { kind: 'connected', accountId };
-  const { flow, isNew, last } = await forUser(deps.db, userId, async (tx) => {
-    const opened = await openFlow(tx, {
+  const { last, ...opened } = await forUser(deps.db, userId, async (tx) => {
+    const result = await openFlow(tx, {
       userId,
       app: ask.app,
       appName: toolkit.name,
@@ -44,13 +44,13 @@ export async function openConnection(
       returnUrl: ask.returnUrl,
       timeoutMs: deps.connect.timeoutMs,
     });
-    return { ...opened, last: (await listAttempts(tx, opened.flow.id))[0] ?? null };
+    return { ...result, last: (await listAttempts(tx, result.flow.id))[0] ?? null };
   });
   // When this fails the flow stays open: the next call gives it again and starts its workflow.
-  await startFlowWorkflow(deps, flow).catch((error: unknown) => {
+  await startFlowWorkflow(deps, opened).catch((error: unknown) => {
     throw temporalUnavailable(error);
   });
-  return { kind: 'flow', flow, isNew, lastAttempt: last };
+  return { kind: 'flow', flow: opened.flow, isNew: opened.isNew, lastAttempt: last };
 }
 
 async function findWorkingAccount(

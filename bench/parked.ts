@@ -11,10 +11,11 @@ import { getFlow } from '../db/flows.ts';
 import { createDatabase, type Database } from '../db/pool.ts';
 import { getRun } from '../db/runs.ts';
 import { asSystem } from '../db/scope.ts';
+import { RUN_STATUSES } from '../domain/statuses.ts';
 import { listWaiting } from '../db/waiters.ts';
 import { createSandboxControl } from '../sandbox/composio/control.ts';
 import { connectionCompletedSignal, flowWorkflowId } from '../workflows/messages.ts';
-import { inLanes, parkRuns } from './callbacks/park.ts';
+import { countRuns, inLanes, parkRuns } from './callbacks/park.ts';
 import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
 import { startMeasured } from './measured-child.ts';
 import { openStand, type Stand } from './stand.ts';
@@ -22,6 +23,8 @@ import { openStand, type Stand } from './stand.ts';
 const MB = 1024 * 1024;
 /** After the last run is parked: garbage is collected, caches are at rest. */
 const SETTLE_MS = 5_000;
+/** What an earlier sitting has begun counts, whatever became of it. */
+const ALL = RUN_STATUSES;
 const STORY_EVERY = 5_000;
 /** What a resume may take before the bench says that something is wrong. */
 const RESUME_PATIENCE_MS = 60_000;
@@ -35,13 +38,15 @@ export async function runParked(args: readonly string[]): Promise<void> {
       runs: { type: 'string', default: '2000' },
       users: { type: 'string' },
       resumes: { type: 'string', default: '500' },
+      folder: { type: 'string' },
+      minutes: { type: 'string', default: 'Infinity' },
     },
   });
   const runs = Number(values.runs);
   const users = Math.min(Number(values.users ?? runs), runs);
   const resumes = Math.min(Number(values.resumes), users);
   console.log(`${machineFacts()}\n${runs} runs of ${users} users, each user waits for one connection`);
-  const stand = await openStand();
+  const stand = await openStand(values.folder);
   const db = createDatabase({ url: stand.databaseUrl, name: 'bench' });
   const startWorker = () =>
     startMeasured(join(import.meta.dirname, '..', 'worker', 'main.ts'), { ...stand.env, LOG_LEVEL: 'info' });
@@ -49,32 +54,40 @@ export async function runParked(args: readonly string[]): Promise<void> {
     const worker = startWorker();
     await worker.firstLine(/the worker polls/);
     const idle = measure(stand, worker.pid);
-    const owners = Array.from({ length: runs }, (_, i) => `u${String(i % users).padStart(6, '0')}`);
+    const before = await countRuns(db, ALL);
+    const owners = Array.from(
+      { length: Math.max(0, runs - before) },
+      (_, i) => `u${String((before + i) % users).padStart(6, '0')}`,
+    );
     const cpu = stand.cpuMs({ worker: worker.pid });
     const started = performance.now();
+    const seconds = (): number => (performance.now() - started) / 1_000;
     const tell = sayEvery(STORY_EVERY, (parked) => {
       const { workerMb, serverMb, storeMb } = measure(stand, worker.pid);
-      const s = (performance.now() - started) / 1_000;
       console.log(
-        `${round(s, 0)} s: ${parked} parked; MB: worker ${round(workerMb, 0)}, Temporal ${round(serverMb, 0)}, its store ${round(storeMb, 0)}`,
+        `${round(seconds(), 0)} s: ${before + parked} parked; MB: worker ${round(workerMb, 0)}, Temporal ${round(serverMb, 0)}, its store ${round(storeMb, 0)}`,
       );
     });
-    const runIds = await parkRuns({ db, client: stand.client }, owners, tell);
-    const parkedS = (performance.now() - started) / 1_000;
-    console.log(`all parked after ${round(parkedS)} s (${round(runs / parkedS, 0)} a second)`);
-    printCpu(cpu, stand.cpuMs({ worker: worker.pid }), runs, 'run until it is parked');
+    const isOver = (): boolean => seconds() > Number(values.minutes) * 60;
+    const now = (await parkRuns({ db, client: stand.client }, owners, tell, isOver)).length;
+    console.log(`${now} parked in ${round(seconds())} s (${round(now / seconds(), 0)} a second)`);
+    printCpu(cpu, stand.cpuMs({ worker: worker.pid }), now, 'run until it is parked');
+    if (before + now < runs) {
+      console.log(`${before + now} of ${runs} so far: the same command goes on with them`);
+      await worker.stop();
+      return;
+    }
     await sleep(SETTLE_MS);
     const parked = measure(stand, worker.pid);
     const databaseMb = await databaseSize(db);
     printMemory(idle, parked, runs, databaseMb);
 
-    // One of each user: who connects wakes all runs of theirs.
-    const firsts = runIds.slice(0, users);
-    const cached = await resumeAll(stand, db, spread(firsts, resumes / 2, 0));
+    const some = await sampleRuns(db, resumes);
+    const cached = await resumeAll(stand, db, some.slice(0, resumes / 2));
     await worker.stop();
     const next = startWorker();
     await next.firstLine(/the worker polls/);
-    const fresh = await resumeAll(stand, db, spread(firsts, resumes / 2, 1));
+    const fresh = await resumeAll(stand, db, some.slice(resumes / 2));
     console.log('\nfrom the word that somebody connected to the run at work, one after the other');
     printTable([
       ['', 'resumes', 'p50 ms', 'p99 ms', 'max ms'],
@@ -108,10 +121,20 @@ function sayEvery(step: number, say: (count: number) => void): (count: number) =
   };
 }
 
-/** So many ids, evenly over all; `offset` keeps two samples apart. */
-function spread(runIds: readonly string[], count: number, offset: number): readonly string[] {
-  const step = Math.max(2, Math.floor(runIds.length / Math.max(1, Math.floor(count))));
-  return runIds.filter((_id, i) => i % step === offset).slice(0, Math.floor(count));
+/** Of so many users, evenly over all, one run each: who connects wakes all runs of theirs. */
+async function sampleRuns(db: Database, count: number): Promise<readonly string[]> {
+  const rows = await asSystem(db, (tx) =>
+    tx
+      .selectFrom('flow_waiters')
+      .select(({ fn }) => fn.min('run_id').as('run_id'))
+      .where('state', '=', 'waiting')
+      .groupBy('flow_id')
+      // Ids are random, so this order says nothing of when a run was parked.
+      .orderBy('flow_id')
+      .limit(count)
+      .execute(),
+  );
+  return rows.map((row) => row.run_id);
 }
 
 /** One after the other, so that none waits for another. @returns milliseconds. */

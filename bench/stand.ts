@@ -1,5 +1,5 @@
 /** What a bench stands on: embedded PostgreSQL and Temporal, both sandboxes as processes of their own, zero latency. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -28,8 +28,10 @@ export type Stand = {
 
 const quiet = (): void => undefined;
 
-export async function openStand(): Promise<Stand> {
-  const folder = mkdtempSync(join(tmpdir(), 'bellhop-bench-'));
+/** @param kept A folder that is left as it is at the end, and gone on with when it is there already. */
+export async function openStand(kept?: string): Promise<Stand> {
+  const folder = kept ?? mkdtempSync(join(tmpdir(), 'bellhop-bench-'));
+  mkdirSync(folder, { recursive: true });
   const binary = await resolveTemporalBinary({ env: process.env, output: standardErrorOutput() });
   const [postgres, temporal, composio, model] = await Promise.all([
     startPostgres({ place: { dataDir: join(folder, 'postgres') }, log: quiet }),
@@ -80,7 +82,7 @@ export async function openStand(): Promise<Stand> {
       await Promise.all([composio.child.stop(), model.child.stop()]);
       await temporal.stop();
       await postgres.stop();
-      rmSync(folder, { recursive: true, force: true });
+      if (kept === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -60,6 +60,11 @@ function countsOf(registry: Registry): Readonly<Record<string, Count>> {
     labelNames: ['what'],
     registers,
   });
+  const countFlow: Count = ({ app }, { status, openForMs }) => {
+    if (status === undefined || status === 'open') return;
+    flows.inc({ app: String(app), status: String(status) });
+    if (status === 'completed' && typeof openForMs === 'number') connecting.observe(openForMs / 1_000);
+  };
   return {
     beginRun: (_, { status }) => {
       if (status === 'failed') runs.inc({ status, error: 'connection_required' });
@@ -73,11 +78,8 @@ function countsOf(registry: Registry): Readonly<Record<string, Count>> {
       runs.inc({ status: String(status), error });
     },
     executeTool: (_, { status }) => calls.inc({ outcome: String(status) }),
-    checkFlow: ({ app }, { status, openForMs }) => {
-      if (status === 'open') return;
-      flows.inc({ app: String(app), status: String(status) });
-      if (status === 'completed' && typeof openForMs === 'number') connecting.observe(openForMs / 1_000);
-    },
+    checkFlow: countFlow,
+    closeEndedFlow: countFlow,
     sweepAll: (_, result) => {
       for (const [what, n] of Object.entries(result)) if (typeof n === 'number') swept.inc({ what }, n);
     },

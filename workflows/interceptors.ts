@@ -28,6 +28,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
     outbound: [
       {
         scheduleActivity: (input, next) => next(traced(input)),
+        scheduleLocalActivity: (input, next) => next(traced(input)),
         continueAsNew: (input, next) => next(traced(input)),
         // What the SDK calls `runId` is Temporal's; ours is the one that everybody asks for.
         getLogAttributes: (input, next) => next({ ...input, temporalRunId: input['runId'], ...ids }),

@@ -1,5 +1,5 @@
 /** One named set of activity options per kind of work. Every number has its reason; nothing else in workflows/ sets a time-out. */
-import type { ActivityOptions } from '@temporalio/workflow';
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
 import { ActivityCancellationType } from '@temporalio/workflow';
 import { labelAudit } from '../domain/workflow-labels.ts';
 
@@ -57,6 +57,17 @@ export const RECORD_POLICY = {
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: RETRY,
 } as const satisfies ActivityOptions;
+
+/**
+ * A look at a row within the workflow's own task, where a task of its own would cost more than the look. A wait between two tries
+ * that is longer than a second is a timer's: the workflow's task is not held up meanwhile.
+ */
+export const ROW_POLICY = {
+  // Milliseconds; what takes longer hangs.
+  startToCloseTimeout: '10 seconds',
+  localRetryThreshold: '1 second',
+  retry: RETRY,
+} as const satisfies LocalActivityOptions;
 
 /** Many pages in one activity; the cursor is in the row, so a new attempt goes on where the last one was. */
 export const AUDIT_POLICY = {

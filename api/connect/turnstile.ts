@@ -8,7 +8,7 @@ import { createRush } from './rush.ts';
 
 /** More would wait for connections of the database's pool, and read-backs of that many are one request to Composio. */
 const AT_ONCE = 64;
-/** The whole answer should be there within 2 s: who has not been let in after this long is answered early. */
+/** The whole answer should be there within 2 s: who has not been let in after this long is answered early, and in a crowd who was, too. */
 const PATIENCE_MS = 1_000;
 /** For who was let in: a read-back may take 2 s by itself, and its own page is the better answer. */
 const WHOLE_PATIENCE_MS = 4_000;
@@ -76,7 +76,8 @@ export function createTurnstile({ onLateError }: { onLateError: (error: unknown)
       next();
       const early = { kind: 'early', ahead } as const;
       const result = done.then((value) => ({ kind: 'done', value }) as const);
-      const answered = ahead >= LONG_QUEUE ? early : await inTime(result, admitted, early);
+      const answered =
+        ahead >= LONG_QUEUE ? early : await inTime(result, { begun: admitted, isCrowded: rush.isOn, early });
       if (answered.kind === 'early') result.catch(onLateError);
       return answered;
     },
@@ -93,12 +94,18 @@ export function createTurnstile({ onLateError }: { onLateError: (error: unknown)
   };
 }
 
-/** The result, or `early`: when it has not begun in time, or has not ended in time. */
-async function inTime<T, E>(result: Promise<T>, begun: Promise<void>, early: E): Promise<T | E> {
+/** The result, or `early`: when it has not begun in time, or a crowd has come over it, or it has not ended in time. */
+async function inTime<T, E>(
+  result: Promise<T>,
+  { begun, isCrowded, early }: { begun: Promise<void>; isCrowded: () => boolean; early: E },
+): Promise<T | E> {
   const { promise: late, resolve } = Promise.withResolvers<E>();
+  let hasBegun = false;
+  void begun.then(() => (hasBegun = true));
   const whole = setTimeout(resolve, WHOLE_PATIENCE_MS, early);
-  const beginning = setTimeout(resolve, PATIENCE_MS, early);
-  void begun.then(() => clearTimeout(beginning));
+  const beginning = setTimeout(() => {
+    if (!hasBegun || isCrowded()) resolve(early);
+  }, PATIENCE_MS);
   try {
     return await Promise.race([result, late]);
   } finally {

@@ -44,6 +44,7 @@ export async function parkRuns(
   { db, client }: { db: Database; client: Client },
   owners: readonly string[],
   onProgress: (parked: number) => void = () => undefined,
+  isOver: () => boolean = () => false,
 ): Promise<readonly string[]> {
   const task = scriptedTask(0);
   const runIds: string[] = [];
@@ -62,6 +63,7 @@ export async function parkRuns(
   };
   let next = 0;
   while (next < owners.length || onTheWay.size > 0) {
+    if (isOver()) owners = owners.slice(0, next);
     const room = Math.min(ON_THE_WAY - onTheWay.size, owners.length - next);
     await Promise.all(Array.from({ length: room }, () => start(next++)));
     await sleep(LOOK_MS);

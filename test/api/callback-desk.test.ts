@@ -74,6 +74,17 @@ describe('the turnstile', () => {
     expect(await turnstile.pass('b', async () => 'at once')).toEqual({ kind: 'done', value: 'at once' });
   });
 
+  it('answers those early whose work had begun when a crowd came over it, long before those whom no crowd disturbs', async () => {
+    const [crowded, calm] = [0, 1].map(() => createTurnstile({ onLateError: () => undefined }));
+    const undisturbed = calm?.pass('begun', () => never).then(() => 'the calm one');
+    const disturbed = crowded?.pass('begun', () => never);
+    const arrived = Array.from({ length: 100 }, () => crowded?.arrive());
+    expect(await Promise.race([undisturbed, disturbed])).toEqual({ kind: 'early', ahead: 0 });
+    expect(crowded?.holds('begun')).toBe(true);
+    for (const gone of arrived) gone?.();
+    expect(await undisturbed).toBe('the calm one');
+  });
+
   it('answers early who stands behind a long queue, at once, and who is not let in within a second', async () => {
     const turnstile = createTurnstile({ onLateError: () => undefined });
     const busy = Array.from({ length: 64 }, (_, i) => turnstile.pass(`busy${i}`, () => never));

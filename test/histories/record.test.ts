@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
 import { startRun } from '../../api/start-run.ts';
 import { beginErasure } from '../../db/erasures.ts';
+import { completeFlow, listOpenFlows } from '../../db/flows.ts';
 import { addNotice } from '../../db/notices.ts';
 import { asSystem, asSystemOnce, forUser } from '../../db/scope.ts';
 import { addWebhookEvent } from '../../db/webhook-events.ts';
@@ -77,6 +78,20 @@ test.runIf(isRecording)('agentRun', async () => {
   await resultOf(`connect-${flow.id}`);
   await record('agent-run-completes-after-the-gate', `run-${gated}`);
   await record('connect-account-completes-by-polling', `connect-${flow.id}`);
+
+  const quiet = await newUser('quiet');
+  const gatedToo = await bellhop.start({ userId: quiet, task: 'Tell #general hello', tools });
+  await bellhop.until(gatedToo, (run) => run.status === 'waiting_for_connection');
+  const [opened] = await forUser(bellhop.db, quiet, (tx) => listOpenFlows(tx, quiet));
+  if (!opened) throw new Error('no flow');
+  await record('connect-account-waits-quietly', `connect-${opened.id}`);
+  await connect.hint(opened);
+  await record('connect-account-waits-after-a-hint', `connect-${opened.id}`);
+  const made = await bellhop.sandbox.seedAccount({ userId: quiet, app: 'slack' });
+  await forUser(bellhop.db, quiet, (tx) => completeFlow(tx, opened, made.id));
+  await connect.hint(opened);
+  await resultOf(`connect-${opened.id}`);
+  await record('connect-account-completes-in-place', `connect-${opened.id}`);
 
   const busy = await newUser('busy');
   const account = await bellhop.sandbox.seedAccount({ userId: busy, app: 'slack' });

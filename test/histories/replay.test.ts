@@ -40,6 +40,8 @@ describe('a workflow that was broken on purpose', () => {
     ['another activity first', 'gate.beginRun.executeWithOptions(', 'gate.beginRunAnew.executeWithOptions(', 'agent-run'],
     ['a further activity before the model', 'model.callModel.executeWithOptions(', 'model.askModel.executeWithOptions(', 'agent-run-completes'],
     ['another activity in the poll', 'flows.checkFlow.executeWithOptions(', 'flows.checkFlowAnew.executeWithOptions(', 'connect-account'],
+    ['no look at the row after a hint', 'hints > rowSeen', 'hints > 99', 'connect-account'],
+    ['a look although nothing was to be seen', 'if (input.quietUntil !== undefined)', 'if (input.quietUntil === 1)', 'connect-account-waits-quietly'],
     ['a tag that is not patched', 'isTold || !', 'isTold && !', 'agent-run-completes-with-an-unknown-outcome'],
     ['no wait between attempts', 'WAITS_MS[attempt]', 'WAITS_MS[99]', 'deliver-notice'],
     ['another activity in the audit', 'audit.auditUsers(', 'audit.auditEverybody(', 'audit-connections-completes'],
