@@ -24,11 +24,17 @@ run=$(curl --silent --show-error --fail-with-body "$BELLHOP_URL/v1/runs" \
 id=$(printf '%s' "$run" | tr ',' '\n' | field id)
 echo "run $id"
 
-link=$(printf '%s' "$run" | tr ',' '\n' | field connectUrl)
-if [ -n "$link" ]; then echo "connect Slack: $link"; fi
-
 # Events as they come, until the run ends; a broken connection goes on with --header 'last-event-id: <n>'.
+# The answer above may have come before the run knew what it lacks, and an app may break later: the event tells.
 curl --silent --no-buffer "$BELLHOP_URL/v1/runs/$id/events" \
-  --header "authorization: Bearer $BELLHOP_API_KEY" --header 'accept: text/event-stream' | grep '^event:'
+  --header "authorization: Bearer $BELLHOP_API_KEY" --header 'accept: text/event-stream' |
+  while read -r line; do
+    case $line in event:*) echo "$line" ;; esac
+    case $line in event:*connection.required)
+      link=$(call GET "/runs/$id" | tr ',' '\n' | field connectUrl)
+      if [ -n "$link" ]; then echo "connect Slack: $link"; fi
+      ;;
+    esac
+  done
 
 call GET "/runs/$id?wait=30s" | tr ',' '\n' | field output

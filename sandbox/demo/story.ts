@@ -15,7 +15,7 @@ export type Stage = {
 
 const MESSAGE = 'The release is out';
 /** Far above what each step takes on a slow machine. */
-const STEP_TIMEOUT_MS = 30_000;
+const STEP_TIMEOUT_MS = 60_000;
 
 export async function playStory(stage: Stage): Promise<void> {
   await signUp(stage);
@@ -37,7 +37,7 @@ async function signUp({ api, timeline }: Stage): Promise<void> {
 
 async function playAlice({ api, composio, receiver, timeline }: Stage): Promise<void> {
   timeline.chapter('Alice wants something posted, and has connected nothing');
-  const started = await api.startRun({
+  const started = await startRun(api, {
     userId: 'alice',
     task: `Post "${MESSAGE}" to #general on Slack`,
     tools: ['SLACK_SEND_MESSAGE'],
@@ -88,7 +88,7 @@ async function playAlice({ api, composio, receiver, timeline }: Stage): Promise<
 async function playBob({ api, composio, timeline }: Stage): Promise<void> {
   timeline.chapter('Bob’s Gmail worked once; now it has expired');
   await composio.seedAccount({ userId: 'bob', app: 'gmail', status: 'EXPIRED' });
-  const run = await api.startRun({
+  const run = await startRun(api, {
     userId: 'bob',
     task: 'Send an email to carol@example.com about the invoice',
     tools: ['GMAIL_SEND_EMAIL'],
@@ -132,11 +132,20 @@ async function playAudit({ api, receiver, timeline }: Stage): Promise<void> {
   );
 }
 
-async function untilEnded(api: ApiClient, runId: string): Promise<ApiRun> {
+/** The run once its connection check is through: on a slow machine the answer may come before that. */
+async function startRun(api: ApiClient, run: object): Promise<ApiRun> {
+  const { id } = await api.startRun(run);
+  return untilRun(api, id, ({ status }) => status !== 'running');
+}
+
+const untilEnded = (api: ApiClient, runId: string): Promise<ApiRun> =>
+  untilRun(api, runId, ({ status }) => ['completed', 'failed', 'cancelled'].includes(status));
+
+async function untilRun(api: ApiClient, runId: string, isThere: (run: ApiRun) => boolean): Promise<ApiRun> {
   const deadline = Date.now() + STEP_TIMEOUT_MS;
   for (;;) {
     const run = await api.getRun(runId, '5s');
-    if (['completed', 'failed', 'cancelled'].includes(run.status)) return run;
+    if (isThere(run)) return run;
     if (Date.now() > deadline) throw new DemoError(`run ${runId} is still ${run.status}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

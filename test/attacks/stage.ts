@@ -1,6 +1,5 @@
 /** What every attack on the connect flow is judged by: the page, the attempt, the flow, signals in history, the effect journal. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { getAttempt, listAttempts } from '../../db/attempts.ts';
 import { asSystem } from '../../db/scope.ts';
@@ -78,22 +77,8 @@ export function createStage(api: TestApi) {
     return `${api.url}${pathname}${search}`;
   };
   const hostOf = (address: string) => ({ host: new URL(address).host });
-  /** As a browser does: a page that comes again by itself is looked at again until it says how it ended. */
-  const visit = async (browser: Browser, address: string): Promise<Page> => {
-    let page = await browser.get(local(address), hostOf(address));
-    await until(
-      'an end of "finishing"',
-      async () => {
-        const again = /http-equiv="refresh" content="\d+; url=([^"]+)"/.exec(page.text)?.[1];
-        if (again === undefined) return true;
-        await setTimeout(200);
-        page = await browser.get(`${api.url}${again.replaceAll('&amp;', '&')}`, hostOf(address));
-        return false;
-      },
-      PATIENCE.timeout,
-    );
-    return page;
-  };
+  const visit = (browser: Browser, address: string): Promise<Page> =>
+    browser.visit(local(address), hostOf(address));
   const flowOf = async (of: Target) => (await api.call('GET', `/v1/connections/${of.flowId}`)).body;
   const accountsOf = async (of: Target): Promise<string[]> =>
     (await bellhop.sandbox.accounts({ userId: of.userId })).map(({ id }) => id).toSorted();
