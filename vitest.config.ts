@@ -10,8 +10,12 @@ export default defineConfig({
     maxWorkers: 2, // on 2 cores more files at once only make every deadline in them tighter
     globalSetup: ['test/setup/global.ts'],
     // A file's first hook may start PostgreSQL, Temporal and the bundle; a test drives real workflows on a shared machine.
-    hookTimeout: 120_000,
-    testTimeout: 60_000,
+    hookTimeout: 180_000,
+    // Above what a test's own waits (test/setup/until.ts) take together on a machine three times slower: what does not come is
+    // then named by the wait for it, and not by this.
+    testTimeout: 180_000,
+    // As test/setup/until.ts: vitest's own second is shorter than one step on a busy machine.
+    expect: { poll: { timeout: 60_000, interval: 50 } },
     teardownTimeout: 20_000,
     // Where nobody can look and try again, on a machine that does other things too. The report names whoever needed it.
     retry: process.env['CI'] === 'true' ? 1 : 0,

@@ -183,7 +183,7 @@ describe('an answer', () => {
     const answer = await timed(post(to(host), notice));
     expect(answer).toMatchObject({ httpStatus: 200, error: null });
     expect(answer.ms).toBeLessThan(TIMEOUT_MS);
-    await until('the connection’s end', async () => isClosed, 10_000);
+    await until('the connection’s end', async () => isClosed);
     // What the two sockets hold, and not what the receiver would have sent.
     expect(written).toBeLessThan(32 * 1024 * 1024);
   });

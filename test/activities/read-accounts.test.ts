@@ -202,7 +202,7 @@ test('any set of users who cannot be read is told apart from all others', async 
     }),
     { numRuns: 8 },
   );
-}, 120_000);
+});
 
 describe('Composio itself', () => {
   test.each<[string, Answer, string]>([

@@ -10,6 +10,7 @@ import { type Receiver, startReceiver } from '../setup/receiver.ts';
 import { until } from '../setup/until.ts';
 import type { AnyBody, TestApi } from './setup/api.ts';
 import { startTestApi } from './setup/api.ts';
+import { untilEnded, untilSettled } from './setup/settled-run.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 let api: TestApi;
@@ -41,13 +42,9 @@ const start = async (userId: string, toolCalls: readonly object[], approvals: ob
   expect(status).toBe(202);
   return run.id as string;
 };
-const read = async (runId: string, wait = '') => (await api.call('GET', `/v1/runs/${runId}${wait}`)).body;
-const waits = (runId: string) => read(runId, '?wait=20s');
-const ended = (runId: string): Promise<AnyBody> =>
-  until('the end of the run', async () => {
-    const run = await waits(runId);
-    return run.finishedAt === null ? null : run;
-  });
+const read = async (runId: string) => (await api.call('GET', `/v1/runs/${runId}`)).body;
+const waits = (runId: string): Promise<AnyBody> => untilSettled(api, runId);
+const ended = (runId: string): Promise<AnyBody> => untilEnded(api, runId);
 const decide = (runId: string, callId: string, body: object) =>
   api.call('POST', `/v1/runs/${runId}/approvals/${callId}`, { body: { approver: 'dana', ...body } });
 const approve = { decision: 'approve' };

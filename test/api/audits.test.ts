@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../setup/until.ts';
 import type { TestApi } from './setup/api.ts';
 import { startTestApi } from './setup/api.ts';
 
@@ -8,10 +9,20 @@ beforeAll(async () => {
   api = await startTestApi();
 });
 afterAll(async () => await api.close());
+/** What an earlier test, or an attempt that failed, has broken is whole again, and its audit over. */
+beforeEach(async () => {
+  await api.bellhop.sandbox.clearFaults();
+  for (const { id, status } of await api.bellhop.sandbox.accounts())
+    if (status !== 'ACTIVE') await api.bellhop.sandbox.setStatus(id, 'ACTIVE');
+  await until('no audit to run', async () => {
+    const { items } = (await api.call('GET', '/v1/audits?limit=100')).body;
+    return items.every(({ status }: { status: string }) => status !== 'running');
+  });
+});
 
 const read = async (id: string) => (await api.call('GET', `/v1/audits/${id}`)).body;
 const finished = async (id: string) => {
-  await expect.poll(async () => (await read(id)).status, { timeout: 20_000 }).not.toBe('running');
+  await expect.poll(async () => (await read(id)).status).not.toBe('running');
   return read(id);
 };
 

@@ -1,6 +1,6 @@
 /** Thousands of callbacks at once, in parts: their turn, their reads from Composio, and what a browser sees of both. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createAccountReader } from '../../api/connect/account-reader.ts';
 import { createTurnstile } from '../../api/connect/turnstile.ts';
 import { ComposioFailure } from '../../composio/failure.ts';
@@ -36,7 +36,7 @@ describe('the turnstile', () => {
         }),
       ),
     );
-    await turnstile.drained(20_000);
+    await turnstile.drained(60_000);
     expect(most).toBe(64);
     expect(begun).toEqual(Array.from({ length: 500 }, (_, i) => i));
     expect(passed.filter(({ kind }) => kind === 'full')).toEqual([]);
@@ -57,7 +57,7 @@ describe('the turnstile', () => {
     await wait(300);
     expect(begun).toBe(0);
     for (const gone of arrived) gone();
-    await turnstile.drained(20_000);
+    await turnstile.drained(60_000);
     expect(begun).toBe(200);
   });
 
@@ -91,10 +91,12 @@ describe('the turnstile', () => {
     const started = performance.now();
     expect(await turnstile.pass('waits', async () => 1)).toEqual({ kind: 'early', ahead: 0 });
     expect(performance.now() - started).toBeGreaterThan(900);
-    for (let i = 1; i < 64; i += 1) void turnstile.pass('waits', async () => 1);
-    const long = performance.now();
+    let hasWaited = false;
+    for (let i = 1; i < 64; i += 1)
+      void turnstile.pass('waits', async () => 1).then(() => (hasWaited = true));
     expect(await turnstile.pass('behind', async () => 1)).toEqual({ kind: 'early', ahead: 64 });
-    expect(performance.now() - long).toBeLessThan(500);
+    // Those before it wait for their second still.
+    expect(hasWaited).toBe(false);
     expect([turnstile.holds('behind'), turnstile.waiting]).toEqual([true, 65]);
     // They began at once and are let go on for longer, but not for ever.
     expect((await Promise.all(busy)).every(({ kind }) => kind === 'early')).toBe(true);
@@ -114,7 +116,7 @@ describe('the turnstile', () => {
     }
     expect(await turnstile.pass('too late', async () => (done += 1_000_000))).toMatchObject({ kind: 'full' });
     gate.resolve();
-    await turnstile.drained(20_000);
+    await turnstile.drained(60_000);
     await wait(0); // a late error is told a moment after its work has left the queue
     expect(done).toBe(20_000);
     expect(late.map(String)).toEqual(['Error: the last']);
@@ -135,18 +137,20 @@ beforeAll(async () => {
   api = await startTestApi({ settings: { pollIntervalMs: 120_000, callbackGraceMs: 120_000 } });
 });
 afterAll(async () => await api.close());
+afterEach(async () => void (await api.bellhop.sandbox.clearFaults()));
 
 const requestsOf = async (since: number) =>
   (await api.bellhop.sandbox.requests()).filter((request) => request.seq > since);
 const newestRequest = async () => (await api.bellhop.sandbox.requests()).at(-1)?.seq ?? 0;
 
 describe('accounts that are read back together', () => {
-  const signal = () => AbortSignal.timeout(20_000);
+  const signal = () => AbortSignal.timeout(60_000);
 
   it('are each given to who asked for them: 250 in few requests, with one foreign, one gone and one of another app', async () => {
-    const users = Array.from({ length: 250 }, (_, i) => `batch-${i}`);
+    const users = Array.from({ length: 250 }, (_, i) => `batch-${i}-${randomUUID()}`);
+    const [first = '', second = '', third = ''] = users;
     const seeded = await api.bellhop.sandbox.seedAccounts(users.map((userId) => ({ userId, app: 'slack' })));
-    const gmail = await api.bellhop.sandbox.seedAccount({ userId: 'batch-0', app: 'gmail' });
+    const gmail = await api.bellhop.sandbox.seedAccount({ userId: first, app: 'gmail' });
     const stranger = await api.bellhop.sandbox.seedAccount({ userId: 'stranger', app: 'slack' });
     const since = await newestRequest();
     const read = createAccountReader(api.bellhop.composio);
@@ -154,9 +158,9 @@ describe('accounts that are read back together', () => {
       read({ accountId, entityId, app }, signal());
     const answers = await Promise.all([
       ...seeded.map(({ id, userId }) => ask(id, userId)),
-      ask(stranger.id, 'batch-1'),
-      ask('ca_gone', 'batch-2'),
-      ask(gmail.id, 'batch-0', 'gmail'),
+      ask(stranger.id, second),
+      ask('ca_gone', third),
+      ask(gmail.id, first, 'gmail'),
     ]);
     expect(answers.slice(0, 250).map((account) => [account?.id, account?.entityId, account?.status])).toEqual(
       seeded.map(({ id, userId }) => [id, userId, 'ACTIVE']),
@@ -225,7 +229,7 @@ describe('a page that was answered early', () => {
     const { browser, callback, flowId } = await comeBack();
     const again = `${callback}&again=1`;
     for (let i = 0; i < 3; i += 1) {
-      const page = await browser.get(again);
+      const page = await browser.visit(again);
       expect([page.status, page.text.includes('Slack is connected')]).toEqual([200, true]);
     }
     expect((await flowOf(flowId)).status).toBe('completed');
@@ -255,24 +259,24 @@ describe('a page that was answered early', () => {
   it('does not help a browser without the cookie: the attempt ends as it does without the mark', async () => {
     const { callback, flowId } = await comeBack();
     expect((await createBrowser().get(`${callback}&again=1`)).status).toBe(400);
-    expect(await flowOf(flowId)).toMatchObject({
-      status: 'open',
-      lastAttempt: { status: 'failed', reason: 'other_browser' },
-    });
+    // Whoever was refused was perhaps told so before the rows say it.
+    await expect
+      .poll(() => flowOf(flowId))
+      .toMatchObject({ status: 'open', lastAttempt: { status: 'failed', reason: 'other_browser' } });
   });
 
   it('shows a refusal as a refusal', async () => {
     const { browser, callback } = await comeBack();
     const refused = `${callback.replace('status=success', 'status=failed')}&again=1`;
     for (let i = 0; i < 2; i += 1)
-      expect((await browser.get(refused)).text).toContain('Slack was not connected');
+      expect((await browser.visit(refused)).text).toContain('Slack was not connected');
   });
 
   it('thousand times the same callback is one consent: one signal or two, no 5xx', async () => {
     const { browser, callback, flowId } = await comeBack();
     const pages = await Promise.all(Array.from({ length: 1_000 }, () => browser.get(callback)));
     expect(pages.filter(({ status }) => status >= 500)).toEqual([]);
-    await expect.poll(async () => (await flowOf(flowId)).status, { timeout: 30_000 }).toBe('completed');
+    await expect.poll(async () => (await flowOf(flowId)).status, { timeout: 60_000 }).toBe('completed');
     const { events = [] } = await api.bellhop.client.workflow.getHandle(`connect-${flowId}`).fetchHistory();
     const signals = (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes);
     expect(signals.length).toBeLessThanOrEqual(3);
@@ -304,6 +308,6 @@ describe('a page that was answered early', () => {
     for (const { flowId } of all)
       await expect.poll(async () => (await flowOf(flowId)).status, { timeout: 120_000 }).toBe('completed');
     const [some] = all;
-    expect((await some?.browser.get(`${some.callback}&again=1`))?.text).toContain('Slack is connected');
+    expect((await some?.browser.visit(`${some.callback}&again=1`))?.text).toContain('Slack is connected');
   }, 240_000); // two workflows a flow, on a machine that does other things too
 });

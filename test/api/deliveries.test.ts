@@ -1,6 +1,6 @@
 /** Deliveries over the API: what was not received is listed, and sent again when an operator says so. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createNotices } from '../setup/notices.ts';
 import { type Receiver, startReceiver } from '../setup/receiver.ts';
 import { until } from '../setup/until.ts';
@@ -9,16 +9,16 @@ import { type AnyBody, type TestApi, startTestApi } from './setup/api.ts';
 let api: TestApi;
 let receiver: Receiver;
 let notices: ReturnType<typeof createNotices>;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   receiver = await startReceiver();
   api = await startTestApi({ settings: { webhook: { url: receiver.url, secret: 'whsec_c2VjcmV0' } } });
   notices = createNotices(api.bellhop);
 });
-afterAll(async () => {
+afterEach(async () => {
   await api.close();
   await receiver.close();
 });
-beforeEach(() => receiver.always({ status: 200 }));
 
 const newUser = async (): Promise<string> => {
   const userId = `user-${randomUUID()}`;
@@ -69,7 +69,7 @@ describe('a delivery that has failed', () => {
     expect((await retry(dead.id)).body.status).toBe('pending');
     expect(await notices.resultOf(otherId)).toEqual({ status: 'delivered' });
     expect(idsOf(other)).toEqual([otherId]);
-  }, 90_000);
+  });
 });
 
 describe('a delivery that waits for its next attempt', () => {
@@ -88,7 +88,7 @@ describe('a delivery that waits for its next attempt', () => {
     const after = await api.bellhop.client.workflow.getHandle(`notice-${noticeId}`).describe();
     expect(after.runId).toBe(before.runId);
     expect(idsOf(userId)).toEqual([noticeId, noticeId]);
-  }, 60_000);
+  });
 });
 
 test('one that nobody has is 404', async () => {

@@ -3,7 +3,7 @@
  * first is anybody's guess, and each break is told once, by the receiver's own count. ROUNDS lengthens it.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { listOpenEpisodes } from '../../db/episodes.ts';
 import { asSystem } from '../../db/scope.ts';
 import { type Receiver, startReceiver } from '../setup/receiver.ts';
@@ -24,6 +24,10 @@ beforeAll(async () => {
   receiver = await startReceiver();
   const webhook = { url: receiver.url, secret: 'a secret of the integrator' };
   api = await startTestApi({ webhookSecrets: [SECRET], settings: { webhook } });
+});
+/** Each attempt has users of its own. */
+beforeEach(async () => {
+  await api.bellhop.sandbox.clearFaults();
   const ids = Array.from({ length: USERS }, () => `user-${randomUUID()}`);
   for (const userId of ids) await api.bellhop.putUser(userId);
   const accounts = await api.bellhop.sandbox.seedAccounts(ids.map((userId) => ({ userId, app: 'slack' })));
@@ -163,5 +167,5 @@ test(
       await mend(runs);
     }
   },
-  PATIENCE_MS * 5,
+  PATIENCE_MS * 8,
 );

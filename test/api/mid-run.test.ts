@@ -5,7 +5,7 @@ import { scripted } from '../setup/bellhop.ts';
 import { startTestApi, type TestApi } from './setup/api.ts';
 import { createBrowser } from './setup/browser.ts';
 
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 let api: TestApi;
 beforeAll(async () => {
   api = await startTestApi();
@@ -50,7 +50,7 @@ it('says what it waits for, offers one link that mends it, and goes on where it 
   expect((await browser.get(connectUrl)).text).toContain('Reconnect Slack');
   const go = await browser.get(`${connectUrl}/go`);
   const { location } = await api.bellhop.sandbox.consent(go.location ?? '', 'approve');
-  expect((await browser.get(location ?? '')).text).toContain('Slack is connected');
+  expect((await browser.visit(location ?? '')).text).toContain('Slack is connected');
   expect((await api.bellhop.ended(id, PATIENCE_MS)).status).toBe('completed');
   const effects = await api.bellhop.sandbox.journal({ userId });
   expect(effects).toMatchObject([{ arguments: args }]);

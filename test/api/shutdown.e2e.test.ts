@@ -1,6 +1,6 @@
 /** SIGTERM to an API process: not ready, then no longer accepting, then drained, then closed, in this order. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type ApiProcess, startApiProcess } from '../setup/api-process.ts';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { until } from '../setup/until.ts';
@@ -10,19 +10,21 @@ let api: ApiProcess | undefined;
 beforeAll(async () => {
   bellhop = await startTestBellhop({ noWorker: true });
 });
-afterAll(async () => {
-  await api?.kill();
-  await bellhop.close();
-});
+afterEach(() => api?.kill());
+afterAll(() => bellhop?.close());
 
 test('goes on accepting while it is not ready, then refuses, finishes what runs, and exits with 0', async () => {
+  const [userId, other] = [`u-${randomUUID()}`, `u-${randomUUID()}`];
   // Long enough for a few probes on a busy machine.
-  api = await startApiProcess(bellhop, { env: { API_SHUTDOWN_DELAY: '3s' } });
+  api = await startApiProcess(bellhop, { env: { API_SHUTDOWN_DELAY: '8s' } });
   const { call } = api;
-  expect((await call('PUT', '/v1/users/alice', { body: {} })).status).toBe(201);
+  expect((await call('PUT', `/v1/users/${userId}`, { body: {} })).status).toBe(201);
   const barrier = randomUUID();
-  await bellhop.sandbox.addFault({ match: { route: 'accounts.list' }, action: { type: 'hold', barrier } });
-  const running = call('GET', '/v1/users/alice/connections');
+  await bellhop.sandbox.addFault({
+    match: { route: 'accounts.list', userId },
+    action: { type: 'hold', barrier },
+  });
+  const running = call('GET', `/v1/users/${userId}/connections`);
   await bellhop.sandbox.waitForBarrier(barrier);
 
   api.signal('SIGTERM');
@@ -33,7 +35,7 @@ test('goes on accepting while it is not ready, then refuses, finishes what runs,
   expect(probe.body).toMatchObject({ ready: false, postgres: 'up', temporal: 'up' });
   // Alive, and a request that was on its way to it is served.
   expect((await call('GET', '/healthz')).status).toBe(200);
-  expect((await call('PUT', '/v1/users/bob', { body: {} })).status).toBe(201);
+  expect((await call('PUT', `/v1/users/${other}`, { body: {} })).status).toBe(201);
 
   await until('the port closed', () =>
     call('GET', '/healthz').then(
@@ -45,4 +47,4 @@ test('goes on accepting while it is not ready, then refuses, finishes what runs,
   expect((await running).status).toBe(200);
   expect(await api.exited, api.output()).toBe(0);
   expect(api.output()).not.toMatch(/"level":(50|60)/);
-}, 120_000);
+});

@@ -53,7 +53,7 @@ describe('a forwarded link', () => {
     expect(page.text).toMatch(/Whoever goes on connects their own Slack\s+account for/);
     const click = await stage.click(target, victim);
     expect((await stage.visit(victim, await stage.consent(click))).text).toContain('Slack is connected');
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
   });
 });
 
@@ -137,8 +137,7 @@ describe('a callback of something else', () => {
     await stage.expectHarmless(gmail, [[other, 'open', null]]);
     const pages = await Promise.all([callback, otherCallback].map((each) => stage.visit(one.browser, each)));
     expect(pages.map(({ text }) => /(Slack|Gmail) is connected/.exec(text)?.[1])).toEqual(['Slack', 'Gmail']);
-    for (const { runId } of [slack, gmail])
-      expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
+    for (const { runId } of [slack, gmail]) expect((await api.bellhop.ended(runId)).status).toBe('completed');
     const effects = await api.bellhop.sandbox.journal({ userId: slack.userId });
     const actors = Object.fromEntries(effects.map(({ toolkit, accountId }) => [toolkit, accountId]));
     expect([effects.length, actors]).toEqual([2, { slack: one.accountId, gmail: other.accountId }]);
@@ -219,7 +218,7 @@ describe('a state', () => {
     expectRefused(await stage.visit(click.browser, tamper(callback)));
     await stage.expectHarmless(target, [[click, 'open', null]]);
     expect((await stage.visit(click.browser, callback)).text).toContain('is connected');
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
   });
 });
 
@@ -229,7 +228,7 @@ describe('a callback that comes again or too late', () => {
     const click = await stage.click(target);
     const callback = await stage.consent(click);
     expect((await stage.visit(click.browser, callback)).status).toBe(200);
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
     const signals = await stage.signals(target);
     const browsers = [createBrowser(), ...Array.from({ length: 20 }, () => click.browser)];
     for (const page of await Promise.all(browsers.map((browser) => stage.visit(browser, callback))))
@@ -249,7 +248,7 @@ describe('a callback that comes again or too late', () => {
     const second = await stage.click(target, first.browser);
     const late = await stage.consent(first);
     expect((await stage.visit(first.browser, await stage.consent(second))).text).toContain('is connected');
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
     const signals = await stage.signals(target);
     expectRefused(await stage.visit(first.browser, late));
     expect(await stage.signals(target)).toBe(signals);
@@ -272,7 +271,7 @@ describe('a callback that comes again or too late', () => {
     const pages = await Promise.all(callbacks.map((callback) => stage.visit(one.browser, callback)));
     expect(pages.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 400]);
     const winner = pages[0]?.status === 200 ? one : other;
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
     await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([winner.accountId]);
     expect(await api.bellhop.sandbox.journal({ userId: target.userId })).toMatchObject([
       { accountId: winner.accountId },
@@ -300,7 +299,7 @@ describe('a callback that comes again or too late', () => {
     const elsewhere = await api.bellhop.sandbox.seedAccount({ userId: target.userId, app: 'slack' });
     const flow = api.bellhop.client.workflow.getHandle(flowWorkflowId(target.flowId));
     await flow.signal('connection-completed', { app: 'slack' });
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
     await expect.poll(() => stage.accountsOf(target), PATIENCE).toEqual([elsewhere.id]);
     const signals = await stage.signals(target);
     const state = 'x'.repeat(43);
@@ -319,7 +318,7 @@ describe('a callback that comes again or too late', () => {
     const target = await stage.target();
     const click = await stage.click(target);
     await api.call('POST', `/v1/runs/${target.runId}/cancel`);
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('cancelled');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('cancelled');
     expect((await stage.visit(click.browser, await stage.consent(click))).text).toContain('is connected');
     expect((await stage.flowOf(target)).status).toBe('completed');
     await api.bellhop.client.workflow.getHandle(flowWorkflowId(target.flowId)).result();

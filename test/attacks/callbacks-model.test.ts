@@ -227,7 +227,7 @@ async function judgeEnd(model: Model, real: Real): Promise<void> {
     return;
   }
   const accountId = real.clicks[model.accepted]?.click.accountId;
-  expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
+  expect((await api.bellhop.ended(runId)).status).toBe('completed');
   expect(await api.bellhop.sandbox.journal({ userId })).toMatchObject([{ accountId, accountOwner: userId }]);
   const events = await asSystem(api.bellhop.db, (tx) => listEvents(tx, runId, { after: 0, limit: 100 }));
   expect(events.filter(({ type }) => type === 'connection.completed')).toHaveLength(1);

@@ -17,7 +17,7 @@ describe('a popup that is closed before the redirect, without a verifier', () =>
     const target = await stage.target();
     const click = await stage.click(target);
     const callback = await stage.consent(click);
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
     const accepted = await stage.attemptOf(click.attemptId);
     expect(accepted).toMatchObject({ status: 'accepted', acceptedBy: 'poll' });
     const flow = await stage.flowOf(target);
@@ -40,7 +40,7 @@ describe('a popup that is closed before the redirect, without a verifier', () =>
     const target = await stage.target();
     const click = await stage.click(target);
     const callback = await stage.consent(click);
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
     expect((await stage.visit(click.browser, callback)).text).toContain('is connected');
     for (const browser of [click.browser, createBrowser()])
       expect((await stage.visit(browser, callback)).status).toBe(400);
@@ -77,7 +77,7 @@ describe('a popup that is closed before the redirect, with a verifier', () => {
     const code = new URL(page.location ?? 'x:').searchParams.get('code');
     const body = { userId: target.userId, code };
     expect((await api.call('POST', `/v1/connections/${target.flowId}/confirm`, { body })).status).toBe(200);
-    expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
     expect(await api.bellhop.sandbox.journal({ userId: target.userId })).toMatchObject([
       { accountId: again.accountId },
     ]);

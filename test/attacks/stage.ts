@@ -5,11 +5,12 @@ import { getAttempt, listAttempts } from '../../db/attempts.ts';
 import { asSystem } from '../../db/scope.ts';
 import { flowWorkflowId, runWorkflowId } from '../../workflows/messages.ts';
 import type { TestApi } from '../api/setup/api.ts';
+import { startSettled } from '../api/setup/settled-run.ts';
 import { type Browser, createBrowser, type Page } from '../api/setup/browser.ts';
 import { until } from '../setup/until.ts';
 
 /** A page or a row may be late on a loaded machine. */
-export const PATIENCE = { timeout: 40_000 };
+export const PATIENCE = { timeout: 60_000 };
 export const TOOLS = { slack: 'SLACK_SEND_MESSAGE', gmail: 'GMAIL_SEND_EMAIL' } as const;
 export type App = keyof typeof TOOLS;
 
@@ -50,12 +51,10 @@ export function createStage(api: TestApi) {
   };
   const target = async (app: App = 'slack', of?: string): Promise<Target> => {
     const userId = of ?? (await newUser());
-    const run = await api.call('POST', '/v1/runs', {
-      body: { userId, task: 'Tell #general hello', tools: [TOOLS[app]] },
-    });
-    expect(run.body.status).toBe('waiting_for_connection');
+    const run = await startSettled(api, { userId, task: 'Tell #general hello', tools: [TOOLS[app]] });
+    expect(run.status).toBe('waiting_for_connection');
     const flow = (await api.call('POST', `/v1/users/${userId}/connections`, { body: { app } })).body;
-    const ids = { runId: run.body.id as string, flowId: flow.flowId as string };
+    const ids = { runId: run.id as string, flowId: flow.flowId as string };
     return { userId, app, ...ids, connectUrl: flow.connectUrl, signalsBefore: await signals(ids) };
   };
   const click = async (on: Target, browser = createBrowser()): Promise<Click> => {
@@ -98,7 +97,7 @@ export function createStage(api: TestApi) {
         const looked = last((event) => event.activityTaskCompletedEventAttributes);
         return clicked >= 0 && looking > clicked && looked > looking;
       },
-      40_000,
+      PATIENCE.timeout,
     );
 
   return {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Principal } from '../../api/auth.ts';
 import { type Answer, type AnyBody, startTestApi, type TestApi } from '../api/setup/api.ts';
+import { startSettled } from '../api/setup/settled-run.ts';
 import { type Browser, createBrowser } from '../api/setup/browser.ts';
 import { type AttackStage, type Click, createStage, PATIENCE } from './stage.ts';
 
@@ -45,7 +46,7 @@ async function comeBack(
 }
 const expectConfirmed = async ({ target, accountId, code }: Click & { code: string }): Promise<void> => {
   expect((await confirm(target.flowId, target.userId, code)).status).toBe(200);
-  expect((await api.bellhop.ended(target.runId, 40_000)).status).toBe('completed');
+  expect((await api.bellhop.ended(target.runId)).status).toBe('completed');
   expect(await api.bellhop.sandbox.journal({ userId: target.userId })).toMatchObject([{ accountId }]);
 };
 
@@ -107,7 +108,7 @@ describe('a code', () => {
       200,
       ...Array<number>(9).fill(409),
     ]);
-    expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(runId)).status).toBe('completed');
     expect((await confirm(flowId, userId, mine.code)).status).toBe(409);
     expect(await api.bellhop.sandbox.journal({ userId })).toHaveLength(1);
     expect((await stage.attemptOf(mine.attemptId)).acceptedBy).toBe('confirm');
@@ -204,10 +205,13 @@ test('a consent that waits for its confirmation never acts and is shown as no co
   const mine = await comeBack();
   expect((await api.bellhop.sandbox.account(mine.accountId)).status).toBe('ACTIVE');
   const { userId } = mine.target;
-  const next = await api.call('POST', '/v1/runs', {
-    body: { userId, task: 'Tell #general hello', tools: ['SLACK_SEND_MESSAGE'], onMissingConnection: 'fail' },
+  const next = await startSettled(api, {
+    userId,
+    task: 'Tell #general hello',
+    tools: ['SLACK_SEND_MESSAGE'],
+    onMissingConnection: 'fail',
   });
-  expect(next.body.error.code).toBe('connection_required');
+  expect(next.error.code).toBe('connection_required');
   expect((await api.call('GET', `/v1/users/${userId}/connections`)).body.items).toEqual([]);
   const asked = await api.call('POST', `/v1/users/${userId}/connections`, { body: { app: 'slack' } });
   expect(asked.body).toMatchObject({ flowId: mine.target.flowId, status: 'open' });

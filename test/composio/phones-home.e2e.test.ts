@@ -70,7 +70,7 @@ async function probe(sdk: SdkName, mode: string, environment: Record<string, str
         COMPOSIO_API_KEY: 'foreign-key',
         ...environment,
       },
-      timeout: 30_000,
+      timeout: 60_000,
     },
   );
   return JSON.parse(stdout) as Report;

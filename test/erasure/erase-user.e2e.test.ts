@@ -44,14 +44,14 @@ beforeAll(async () => {
   api = await startTestApi({
     ownTemporal: temporal.address,
     databaseUrl: database.url,
-    settings: { webhook: { url: receiver.url, secret: 'whsec_c2VjcmV0' }, toolTimeoutMs: 20_000 },
+    settings: { webhook: { url: receiver.url, secret: 'whsec_c2VjcmV0' }, toolTimeoutMs: 60_000 },
   });
 });
 afterAll(async () => {
-  await api.close();
-  await receiver.close();
-  await database.drop();
-  await temporal.stop();
+  await api?.close();
+  await receiver?.close();
+  await database?.drop();
+  await temporal?.stop();
 });
 
 const SLACK = ['SLACK_SEND_MESSAGE'];
@@ -116,7 +116,7 @@ async function fill(name: string): Promise<{ userId: string; words: string[] }> 
   await createNotices(api.bellhop).notify(userId);
   await asSystemOnce(
     api.bellhop.db,
-    addWebhookEvent({ id: `whe-${name}`, type: 'x', accountId: `ca_${canary}`, namedUser: userId }),
+    addWebhookEvent({ id: `whe-${randomUUID()}`, type: 'x', accountId: `ca_${canary}`, namedUser: userId }),
   );
   return { userId, words: [userId, canary, task, text, approver, note] };
 }
@@ -124,7 +124,7 @@ async function fill(name: string): Promise<{ userId: string; words: string[] }> 
 describe('an erasure', () => {
   test(
     'leaves nothing of the user anywhere, nothing of anybody else is gone, and says how much there was',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async () => {
       const alice = await fill('alice');
       const bob = await fill('bob');
@@ -146,7 +146,6 @@ describe('an erasure', () => {
       await until(
         'Temporal has deleted',
         async () => Object.keys((left = scanSqlite(dbFile, alice.words))).length === 0,
-        30_000,
       ).catch(() => expect(left).toEqual({}));
       expect(api.logged()).not.toContain(alice.words[2]);
 
@@ -176,7 +175,7 @@ describe('an erasure', () => {
 
   test(
     'lets a sent tool call finish, begins nothing meanwhile, and is one erasure however often it is asked for',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const userId = `busy-${randomUUID()}`;
       await api.call('PUT', `/v1/users/${userId}`, { body: {} });
@@ -277,7 +276,7 @@ describe('an erasure', () => {
 
   test(
     'of somebody unknown is 404; one whose workflow was lost is begun again by the sweep',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       expect((await api.call('DELETE', '/v1/users/nobody')).status).toBe(404);
       const userId = `lost-${randomUUID()}`;

@@ -139,7 +139,7 @@ test.runIf(isRecording)('agentRun', async () => {
   const short = await connect.open(nobody, { app: 'gmail', timeoutMs: 500 });
   await resultOf(`connect-${short.id}`);
   await record('connect-account-expires', `connect-${short.id}`);
-}, 60_000);
+});
 
 test.runIf(isRecording)('agentRun with people', async () => {
   const userId = await newUser('decided');
@@ -174,7 +174,7 @@ test.runIf(isRecording)('agentRun with people', async () => {
   await resultOf(`run-${first}`);
   await resultOf(`run-${next}`);
   await record('agent-run-completes-after-the-line', `run-${next}`);
-}, 60_000);
+});
 
 // As the API starts them; the ones above lack the search attributes, and never say what they are at.
 test.runIf(isRecording)('agentRun with search attributes', async () => {
@@ -204,7 +204,7 @@ test.runIf(isRecording)('agentRun with search attributes', async () => {
   await resolve(bellhop, { userId, runId: settled, callId: 'call_1_0' }, 'done');
   await resultOf(`run-${settled}`);
   await record('agent-run-completes-after-a-resolution-with-attributes', `run-${settled}`);
-}, 60_000);
+});
 
 test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () => {
   const userId = await newUser('told');
@@ -261,7 +261,7 @@ test.runIf(isRecording)('auditConnections, deliverNotice and sweep', async () =>
 
   await bellhop.client.workflow.execute(SWEEP, { workflowId: 'sweep-recorded', taskQueue: bellhop.taskQueue });
   await record('sweep-completes', 'sweep-recorded');
-}, 60_000);
+});
 
 test.runIf(isRecording)('settleWebhookEvents', async () => {
   const userId = await newUser('heard');
@@ -278,7 +278,7 @@ test.runIf(isRecording)('settleWebhookEvents', async () => {
   await bellhop.sandbox.releaseBarrier('events');
   await handle.result();
   await record('settle-webhook-events-completes', workflowId);
-}, 60_000);
+});
 
 test.runIf(isRecording)('eraseUser and retention', async () => {
   const userId = await newUser('erased');
@@ -295,4 +295,4 @@ test.runIf(isRecording)('eraseUser and retention', async () => {
   await record('erase-user-completes', workflowId);
   await bellhop.client.workflow.execute(RETENTION, { workflowId: 'retention-recorded', taskQueue: bellhop.taskQueue, args: [] });
   await record('retention-completes', 'retention-recorded');
-}, 60_000);
+});

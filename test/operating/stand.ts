@@ -125,6 +125,7 @@ export async function runIn(api: ApiProcess, id: string, status: string): Promis
       const { body } = await api.call('GET', `/v1/runs/${id}`);
       return body.status === status ? body : null;
     },
-    60_000,
+    // A whole run, among others on a worker that has just started.
+    90_000,
   );
 }

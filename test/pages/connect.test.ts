@@ -7,6 +7,7 @@ import { contrastOf, accentsOf } from '../../api/pages/colors.ts';
 import { loadBrand, PLAIN_BRAND } from '../../api/brand.ts';
 import { logoShape } from '../../api/logo-shape.ts';
 import { startTestApi, type TestApi } from '../api/setup/api.ts';
+import { startSettled } from '../api/setup/settled-run.ts';
 import { expectGood, PAGE_TEST_MS, PHONE, startTestBrowser, type TestBrowser } from './setup/browser.ts';
 import { expectStill } from './setup/shifts.ts';
 
@@ -35,7 +36,7 @@ afterAll(async () => {
 afterEach(async () => {
   await api.bellhop.sandbox.updateSettings({ activeDelayMs: 0, dropCallbacks: 0 });
   await api.bellhop.sandbox.clearFaults();
-  expect(browser.complaints).toEqual([]);
+  expect(await browser.finish()).toEqual([]);
 });
 
 /** A user whose run waits for Slack. */
@@ -44,11 +45,13 @@ async function waitingRun(
 ): Promise<{ userId: string; runId: string; connectUrl: string }> {
   const userId = `u-${randomUUID().slice(0, 8)}`;
   await api.call('PUT', `/v1/users/${userId}`, { body: { displayName } });
-  const run = await api.call('POST', '/v1/runs', {
-    body: { userId, task: 'Post "hello" to #general on Slack', tools: ['SLACK_SEND_MESSAGE'] },
+  const run = await startSettled(api, {
+    userId,
+    task: 'Post "hello" to #general on Slack',
+    tools: ['SLACK_SEND_MESSAGE'],
   });
-  expect(run.body.status).toBe('waiting_for_connection');
-  return { userId, runId: run.body.id, connectUrl: run.body.waitingFor[0].connectUrl };
+  expect(run.status).toBe('waiting_for_connection');
+  return { userId, runId: run.id, connectUrl: run.waitingFor[0].connectUrl };
 }
 const heading = (page: Page) => page.getByRole('heading', { level: 1 });
 const isHeaded = async (page: Page, text: string): Promise<void> =>
@@ -67,7 +70,7 @@ describe('connecting an account in a browser', () => {
     await page.getByRole('button', { name: 'Approve' }).click();
     await isHeaded(page, 'Slack is connected');
     await expectGood(page, 'finished');
-    expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(runId)).status).toBe('completed');
     expect(await api.bellhop.sandbox.journal({ userId })).toHaveLength(1);
     // The link is used up, for this browser as for any other; that nothing is lost is what it says.
     await page.goto(connectUrl);
@@ -85,7 +88,7 @@ describe('connecting an account in a browser', () => {
     await page.getByRole('button', { name: 'Approve' }).focus();
     await page.keyboard.press('Enter');
     await isHeaded(page, 'Slack is connected');
-    expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(runId)).status).toBe('completed');
     await context.close();
   });
 
@@ -100,7 +103,7 @@ describe('connecting an account in a browser', () => {
     await page.getByRole('link', { name: 'Continue to Slack' }).click();
     await page.getByRole('button', { name: 'Approve' }).click();
     await isHeaded(page, 'Slack is connected');
-    expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(runId)).status).toBe('completed');
     await page.goBack();
     await page.goBack();
     await isHeaded(page, 'This link does not work');
@@ -127,7 +130,7 @@ describe('connecting an account in a browser', () => {
     for (const { id } of await api.bellhop.sandbox.accounts({ userId }))
       await api.bellhop.sandbox.setStatus(id, 'ACTIVE');
     await isHeaded(page, 'Slack is connected');
-    expect((await api.bellhop.ended(runId, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(runId)).status).toBe('completed');
     await page.reload();
     await isHeaded(page, 'Slack is connected already');
     await expectGood(page, 'already connected');
@@ -205,7 +208,7 @@ describe('a link of the provider that is forwarded to somebody else', () => {
     await victim.page.getByRole('button', { name: 'Approve' }).click();
     await isHeaded(victim.page, 'This link does not work');
     await expectGood(victim.page, 'refused');
-    await expect.poll(() => api.bellhop.sandbox.accounts({ userId }), { timeout: 40_000 }).toEqual([]);
+    await expect.poll(() => api.bellhop.sandbox.accounts({ userId }), { timeout: 60_000 }).toEqual([]);
     expect((await statusOf(`/v1/runs/${runId}`)).status).toBe('waiting_for_connection');
     // The finished page of one browser is no sign for another: without the cookie a used link is unknown.
     const refused = await victim.page.content();

@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSeal } from '../../api/sessions/seal.ts';
 import { KEY, send, startTestApi, type TestApi } from '../api/setup/api.ts';
+import { startSettled } from '../api/setup/settled-run.ts';
 import { until } from '../setup/until.ts';
 import {
   expectGood,
@@ -28,7 +29,7 @@ afterAll(async () => {
 });
 afterEach(async () => {
   await api.bellhop.sandbox.clearFaults();
-  expect(browser.complaints).toEqual([]);
+  expect(await browser.finish()).toEqual([]);
 });
 
 async function newUser(displayName = 'Alice'): Promise<string> {
@@ -53,8 +54,10 @@ describe('the settings page', () => {
   it('shows apps, tasks that wait, accounts; connects, reconnects and disconnects; is clean on a phone', async () => {
     const userId = await newUser();
     await api.bellhop.sandbox.seedAccount({ userId, app: 'gmail', status: 'EXPIRED' });
-    const run = await api.call('POST', '/v1/runs', {
-      body: { userId, task: 'Post "hello" to #general on Slack', tools: ['SLACK_SEND_MESSAGE'] },
+    const run = await startSettled(api, {
+      userId,
+      task: 'Post "hello" to #general on Slack',
+      tools: ['SLACK_SEND_MESSAGE'],
     });
     const { context, page } = await browser.person({ viewport: PHONE });
     await page.goto(await linkOf(userId, ['github']));
@@ -80,7 +83,7 @@ describe('the settings page', () => {
     await page.getByRole('button', { name: 'Approve' }).click();
     await page.getByRole('link', { name: 'Back to your connections' }).click();
     await status(page, 'Slack', 'Connected').waitFor();
-    expect((await api.bellhop.ended(run.body.id, 40_000)).status).toBe('completed');
+    expect((await api.bellhop.ended(run.id)).status).toBe('completed');
 
     const before = await api.bellhop.sandbox.accounts({ userId });
     const account = before.find(({ app }) => app === 'slack')?.id ?? '';
@@ -90,7 +93,7 @@ describe('the settings page', () => {
     await section(page, 'Slack').getByRole('button', { name: 'Yes, disconnect' }).click();
     await expect
       .poll(async () => (await api.bellhop.sandbox.accounts({ userId })).map(({ app }) => app), {
-        timeout: 40_000,
+        timeout: 60_000,
       })
       .toEqual(['gmail']);
     await page.waitForURL((url) => url.pathname === '/portal');

@@ -45,7 +45,8 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     const since = performance.now();
     child.kill(signal);
     expect(await exit).toBe(0);
-    expect(performance.now() - since).toBeLessThan(3_000);
+    // It does not wait for the request, which never ends.
+    expect(performance.now() - since).toBeLessThan(30_000);
     expect(await hanging).toBe('cut');
   },
 );

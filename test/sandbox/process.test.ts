@@ -16,7 +16,7 @@ const start = (script: string) =>
     cwd: folder,
     logFile: join(folder, 'part.log'),
   });
-const wait = { timeoutMs: 20_000 };
+const wait = { timeoutMs: 60_000 };
 
 function writeScript(source: string): string {
   const file = join(folder, 'script.mjs');

@@ -2,10 +2,11 @@
  * Temporal Cloud and guarded clusters, by environment alone: API and worker processes against a Temporal server behind TLS that
  * demands a client certificate, and one that demands an API key. A wrong one is refused, and told in one line.
  */
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { loadTemporalConfig } from '../../config/temporal.ts';
 import { makeTemporaryFolder } from '../../sandbox/temporary-folder.ts';
 import { findMissingAttributes } from '../../worker/search-attributes.ts';
@@ -21,6 +22,7 @@ let namespace: string;
 let folder: string;
 let authority: Authority;
 const open: { close: () => Promise<void> }[] = [];
+const running: { kill: () => Promise<void> }[] = [];
 beforeAll(async () => {
   // Its own namespace: worker/main.ts makes Schedules with fixed ids.
   namespace = await createTestNamespace();
@@ -28,9 +30,13 @@ beforeAll(async () => {
   folder = await makeTemporaryFolder('certificates');
   authority = createAuthority();
 });
+// What an attempt that failed has left would ask the server, too.
+afterEach(async () => {
+  for (const { kill } of running.splice(0)) await kill();
+});
 afterAll(async () => {
   for (const { close } of open.reverse()) await close();
-  await bellhop.close();
+  await bellhop?.close();
 });
 
 function file(name: string, text: string): string {
@@ -49,11 +55,12 @@ async function secure(
 }
 
 /** The whole way, from POST /v1/runs to the run's end, with nothing but these variables. */
-async function doRun(userId: string, env: Readonly<Record<string, string>>): Promise<string> {
+async function doRun(name: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const userId = `${name}-${randomUUID()}`;
   const worker = await startWorkerProcess(bellhop, { namespace, env });
-  open.push({ close: worker.kill });
+  running.push(worker);
   const api = await startApiProcess(bellhop, { namespace, env });
-  open.push({ close: api.kill });
+  running.push(api);
   await worker.polls;
   await api.call('PUT', `/v1/users/${userId}`, { body: {} });
   await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
@@ -69,7 +76,7 @@ async function doRun(userId: string, env: Readonly<Record<string, string>>): Pro
 
 async function failToStart(env: Readonly<Record<string, string>>): Promise<string> {
   const worker = await startWorkerProcess(bellhop, { namespace, env });
-  open.push({ close: worker.kill });
+  running.push(worker);
   expect((await worker.exited).code).toBe(1);
   return worker.tail();
 }
@@ -94,7 +101,7 @@ describe('a server that demands a client certificate', () => {
   test('is used by API and worker for a whole run', async () => {
     expect(await doRun('certified', present(authority.client('bellhop'), 'client'))).toBe('completed');
     expect([...secured.clients]).toEqual(['bellhop']);
-  }, 120_000);
+  });
 
   test('gets no worker without one, with one of another authority, or that trusts another authority', async () => {
     const before = secured.requests();
@@ -107,7 +114,7 @@ describe('a server that demands a client certificate', () => {
     };
     expect(await failToStart(misled)).toContain('does not answer');
     expect(secured.requests()).toBe(before);
-  }, 120_000);
+  }, 300_000);
 });
 
 describe('a server that demands an API key', () => {
@@ -126,14 +133,14 @@ describe('a server that demands an API key', () => {
     expect(await doRun('keyed', { ...trust, TEMPORAL_API_KEY: 'temporal-key' })).toBe('completed');
     expect(secured.requests()).toBeGreaterThan(10);
     expect(secured.refused()).toBe(0);
-  }, 120_000);
+  });
 
   test('gets no worker with another key, and the key is not told', async () => {
     const said = await failToStart({ ...trust, TEMPORAL_API_KEY: 'another-key' });
     expect(said).toContain('does not answer');
     expect(said).not.toContain('another-key');
     expect(secured.refused()).toBeGreaterThan(0);
-  }, 120_000);
+  });
 });
 
 describe('search attributes that a namespace lacks', () => {
@@ -160,5 +167,5 @@ describe('search attributes that a namespace lacks', () => {
     );
     expect(secured.refused()).toBeGreaterThan(0);
     await connection.close();
-  }, 60_000);
+  });
 });

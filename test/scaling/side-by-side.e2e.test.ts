@@ -1,9 +1,10 @@
 /** Two APIs and two workers beside each other, none of which has anything of its own: work goes on through whichever is left. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Browser } from '../../sandbox/demo/browser.ts';
 import { auditTaskQueue, auditWorkflowId, runWorkflowId, toolsTaskQueue } from '../../workflows/messages.ts';
 import { openEvents } from '../api/setup/event-client.ts';
+import { untilEnded, untilSettled } from '../api/setup/settled-run.ts';
 import { type ApiProcess, startApiProcess } from '../setup/api-process.ts';
 import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createTestNamespace } from '../setup/temporal.ts';
@@ -26,19 +27,21 @@ describe('two APIs and two workers', () => {
   let namespace: string;
   let apis: readonly ApiProcess[] = [];
   let workers: readonly WorkerProcess[] = [];
-  beforeAll(async () => {
+  // Each attempt has processes of its own.
+  beforeEach(async () => {
     // Its own namespace: worker/main.ts makes Schedules with fixed ids.
     namespace = await createTestNamespace();
     bellhop = await startTestBellhop({ noWorker: true, namespace });
     workers = await Promise.all([1, 2].map(() => startWorkerProcess(bellhop, { namespace })));
     const first = await startApiProcess(bellhop, { namespace });
+    apis = [first];
     // Browsers know one address for all of them.
     apis = [first, await startApiProcess(bellhop, { namespace, env: { PUBLIC_URL: first.url } })];
     await Promise.all(workers.map(({ polls }) => polls));
   });
-  afterAll(async () => {
+  afterEach(async () => {
     for (const process of [...apis, ...workers]) await process.kill();
-    await bellhop.close();
+    await bellhop?.close();
   });
 
   test('lose one of each in the middle, and every run ends, each write once', async () => {
@@ -52,8 +55,10 @@ describe('two APIs and two workers', () => {
         const { status, body } = await api.call('POST', '/v1/runs', {
           body: { userId, task, tools: [TOOL] },
         });
-        expect([status, body.status]).toEqual([202, 'waiting_for_connection']);
-        return body;
+        expect(status).toBe(202);
+        const run = await untilSettled(api, body.id);
+        expect(run.status).toBe('waiting_for_connection');
+        return run;
       }),
     );
     // Told by the one what the other began.
@@ -64,8 +69,7 @@ describe('two APIs and two workers', () => {
     other.signal('SIGTERM');
     expect(await other.exited).toBe(0);
     for (const { id } of runs) {
-      const { status, body } = await one.call('GET', `/v1/runs/${id}?wait=60s`);
-      expect([status, body.status]).toEqual([200, 'completed']);
+      expect((await untilEnded(one, id)).status).toBe('completed');
     }
     await stream.over;
     expect(stream.events.at(-1)?.event).toBe('run.completed');
@@ -75,7 +79,7 @@ describe('two APIs and two workers', () => {
       );
       expect(texts).toEqual([`first ${userId}`, `second ${userId}`]);
     }
-  }, 180_000);
+  }, 300_000);
 });
 
 describe('task queues of their own for tools and audits', () => {
@@ -90,15 +94,16 @@ describe('task queues of their own for tools and audits', () => {
     await worker.polls;
     return worker;
   };
-  beforeAll(async () => {
+  // Each attempt has processes of its own.
+  beforeEach(async () => {
     namespace = await createTestNamespace();
     bellhop = await startTestBellhop({ noWorker: true, namespace });
     api = await startApiProcess(bellhop, { namespace, env: SEPARATE });
     open.push(api);
   });
-  afterAll(async () => {
-    for (const process of open) await process.kill();
-    await bellhop.close();
+  afterEach(async () => {
+    for (const process of open.splice(0)) await process.kill();
+    await bellhop?.close();
   });
   const scheduled = async (runId: string) => {
     const { events } = await bellhop.client.workflow.getHandle(runWorkflowId(runId)).fetchHistory();
@@ -138,7 +143,7 @@ describe('task queues of their own for tools and audits', () => {
     await connect(body.waitingFor[0].connectUrl);
     expect((await bellhop.ended(run.id, 60_000)).status).toBe('completed');
     expect(await bellhop.sandbox.journal({ userId: 'alice' })).toHaveLength(2);
-  }, 180_000);
+  }, 300_000);
 
   test('an audit is done by a worker that does nothing else', async () => {
     const audits = auditTaskQueue(bellhop.taskQueue);
@@ -157,5 +162,5 @@ describe('task queues of their own for tools and audits', () => {
     expect((await handle.describe()).taskQueue).toBe(audits);
     const schedule = await bellhop.client.schedule.getHandle('connection-audit').describe();
     expect(schedule.action.taskQueue).toBe(audits);
-  }, 120_000);
+  });
 });

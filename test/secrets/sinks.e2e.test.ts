@@ -66,7 +66,7 @@ beforeAll(async () => {
   }
   watching = setInterval(noteArguments, 50);
   await until('both are up', async () => output.includes('the worker polls') && (await ready()), 60_000);
-}, 90_000);
+});
 afterAll(async () => {
   clearInterval(watching);
   for (const child of children) {
@@ -107,9 +107,10 @@ function noteArguments(): void {
 
 test(
   'no key, no token and no password shows in arguments, logs, histories, error bodies or metrics',
-  { timeout: 120_000 },
+  { timeout: 180_000 },
   async () => {
     const userId = `user-${randomUUID()}`;
+    await bellhop.sandbox.clearFaults();
     await call('PUT', `/v1/users/${userId}`, { email: 'someone@example.com' });
     await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
     const made = (await call('POST', '/v1/api-keys', { name: 'sink', scopes: ['admin'] })).body;

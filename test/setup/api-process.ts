@@ -23,10 +23,25 @@ export type ApiProcess = {
   readonly kill: () => Promise<void>;
 };
 
+type Options = { readonly namespace?: string; readonly env?: Readonly<Record<string, string>> };
+type Parts = Pick<TestBellhop, 'databaseUrl' | 'taskQueue' | 'sandboxUrl'>;
+/** A free port may be taken by somebody else before it is listened on. */
+const PORTS_TO_TRY = 3;
+
 /** Resolves when it is ready. `env` overrides. */
-export async function startApiProcess(
-  bellhop: Pick<TestBellhop, 'databaseUrl' | 'taskQueue' | 'sandboxUrl'>,
-  { namespace = 'default', env = {} }: { namespace?: string; env?: Readonly<Record<string, string>> } = {},
+export async function startApiProcess(bellhop: Parts, options: Options = {}): Promise<ApiProcess> {
+  for (let left = PORTS_TO_TRY; ; left -= 1) {
+    try {
+      return await startOnFreePort(bellhop, options);
+    } catch (error) {
+      if (left === 1 || !String(error).includes('is taken')) throw error;
+    }
+  }
+}
+
+async function startOnFreePort(
+  bellhop: Parts,
+  { namespace = 'default', env = {} }: Options,
 ): Promise<ApiProcess> {
   const port = await findFreePort();
   const url = `http://127.0.0.1:${port}`;

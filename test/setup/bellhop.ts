@@ -29,6 +29,7 @@ import { AGENT_RUN, WORKFLOW_TASK_TIMEOUT, runWorkflowId } from '../../workflows
 import { createTestDatabase } from './database.ts';
 import { installTestRuntime } from './runtime.ts';
 import { testTaskQueue, testTemporalAddress, testWorkflowBundle } from './temporal.ts';
+import { PATIENCE_MS } from './until.ts';
 
 export type NewTestRun = {
   readonly userId: string;
@@ -71,11 +72,13 @@ export type TestBellhop = {
 
 /** Quick for tests: what takes minutes in the world takes a moment here. */
 const SETTINGS: ActivitySettings = {
-  toolTimeoutMs: 5_000,
+  // A call that a test holds up must not run out of time while a busy machine comes to it.
+  toolTimeoutMs: 60_000,
   callbackGraceMs: 300,
   freshAccountGraceMs: 1_500,
   pollIntervalMs: 200,
-  connectTimeoutMs: 60_000,
+  // No flow ends before its test, however slow the machine is.
+  connectTimeoutMs: 600_000,
   userRuns: 50,
   verifierMode: false,
   publicUrl: 'http://localhost:1',
@@ -118,6 +121,8 @@ export async function startTestBellhop(
   ]);
   installTestRuntime();
   const db = createDatabase({ url: database.url, name: 'test' });
+  // What tests wait with: a crowd that has all connections of the product's own pool does not keep them out.
+  const onlooker = createDatabase({ url: database.url, name: 'test-onlooker', maxConnections: 2 });
   const sabotage = options.sabotage === undefined ? {} : { sabotage: options.sabotage };
   const budget = createComposioBudget(db, {
     requestsPerMinute: options.requestsPerMinute ?? 10_000_000,
@@ -145,6 +150,7 @@ export async function startTestBellhop(
   let worker: RunningWorker | null = null;
   let running: Promise<void> = Promise.resolve();
   const startWorker = async (): Promise<void> => {
+    await stopWorker(); // of an attempt that failed
     worker = await createWorker({
       db,
       composio,
@@ -167,11 +173,15 @@ export async function startTestBellhop(
   };
   if (options.noWorker !== true) await startWorker();
   const readRun = async (runId: string): Promise<Run> => {
-    const run = await asSystem(db, (tx) => getRun(tx, runId));
+    const run = await asSystem(onlooker, (tx) => getRun(tx, runId));
     if (!run) throw new Error(`no run ${runId}`);
     return run;
   };
-  const until = async (runId: string, isThere: (run: Run) => boolean, timeoutMs = 20_000): Promise<Run> => {
+  const until = async (
+    runId: string,
+    isThere: (run: Run) => boolean,
+    timeoutMs = PATIENCE_MS,
+  ): Promise<Run> => {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const run = await readRun(runId);
@@ -218,6 +228,7 @@ export async function startTestBellhop(
       await connection.close();
       await budget.close();
       await db.destroy();
+      await onlooker.destroy();
       await Promise.all([composioSandbox.close(), modelSandbox.close()]);
       await database.drop();
     },

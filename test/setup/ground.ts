@@ -34,7 +34,12 @@ export function createGround(): Ground {
   let bundle: Promise<string> | undefined;
   let databases = 0;
   const usePostgres = () =>
-    (postgres ??= startPostgres({ place: { temporary: true }, log }).then(prepareTemplate));
+    (postgres ??= startPostgres({ place: { temporary: true }, log })
+      .then(prepareTemplate)
+      .catch((error: unknown) => {
+        postgres = undefined; // who asks next tries again
+        throw error;
+      }));
   // CREATE DATABASE … TEMPLATE refuses to run while another copy of the same template does.
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -68,6 +73,7 @@ export function createGround(): Ground {
       temporal ??= resolveTemporalBinary({ env: process.env, output: standardErrorOutput() }).then(
         ({ path }) => startTemporal({ binary: path, store: 'memory', ui: false, namespace: 'default', log }),
       );
+      temporal.catch(() => (temporal = undefined));
       return (await temporal).address;
     },
     workflowBundle: () => (bundle ??= findBundle()),

@@ -10,7 +10,7 @@ import { createConnect } from './connect.ts';
 
 export const SEND = 'SLACK_SEND_MESSAGE';
 /** An event may be late on a loaded machine; it must not be missed. */
-export const PATIENCE_MS = 40_000;
+export const PATIENCE_MS = 60_000;
 
 /** One call of the scripted model. */
 export const say = (text: string) => ({

@@ -64,7 +64,7 @@ ignore_startup_parameters = statement_timeout, idle_in_transaction_session_timeo
   const url = new URL(databaseUrl);
   url.host = `127.0.0.1:${port}`;
   try {
-    await until('PgBouncer ready', () => isReady(child, url.href), 20_000);
+    await until('PgBouncer ready', () => isReady(child, url.href), 60_000);
   } catch (error) {
     child.kill('SIGKILL');
     throw new Error(`PgBouncer does not start: ${said.join('')}`, { cause: error });

@@ -12,7 +12,7 @@ import { askGround } from './ground-client.ts';
 /** Two days of retention serve nobody here, and one is the least that the server takes. */
 const RETENTION_SECONDS = 86_400;
 /** A new namespace is there for all services of the server within 2 s (its cache refresh). */
-const NAMESPACE_TIMEOUT_MS = 30_000;
+const NAMESPACE_TIMEOUT_MS = 60_000;
 /** The enum numbers of temporal.api.enums.v1.IndexedValueType; the client exports no names for them. */
 const INDEXED_VALUE_TYPE = { Keyword: 2, KeywordList: 7 } as const;
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asSystem } from '../../db/scope.ts';
 import { APPS_ATTRIBUTE, STATUS_ATTRIBUTE, USER_ATTRIBUTE, runWorkflowId } from '../../workflows/messages.ts';
 import { send } from '../api/setup/api.ts';
+import { untilEnded, untilSettled } from '../api/setup/settled-run.ts';
 import { scripted } from '../setup/bellhop.ts';
 import { until } from '../setup/until.ts';
 import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
@@ -71,6 +72,7 @@ beforeAll(async () => {
     expect(status).toBe(202);
     return body;
   };
+  const settled = async (id: string) => await untilSettled(processes, id);
   const task = scripted([write(ARGUMENT), { content: OUTPUT }], TASK);
   // The API's own looks at Composio fail, so that it has something to say of what was answered.
   await call('GET', `/v1/users/${USER}/connections`);
@@ -82,6 +84,7 @@ beforeAll(async () => {
     });
   expect((await call('GET', `/v1/users/${USER}/connections`)).text).toContain('"stale":true');
   ({ id: uncheckedId } = await start({ task: TASK, onMissingConnection: 'fail', tools: ['NOTION_SEARCH'] }));
+  await settled(uncheckedId);
   // The first look at the accounts fails, so that the worker has something to say.
   await bellhop.sandbox.addFault({
     match: { pathPrefix: '/connected_accounts', userId: USER },
@@ -94,12 +97,9 @@ beforeAll(async () => {
     metadata: { k: METADATA },
     approvals: { require: 'writes' },
   }));
-  await until(
-    'an approval is asked for',
-    async () => (await call('GET', `/v1/runs/${runId}`)).body.status === 'waiting_for_approval',
-    60_000,
-  );
-  const [asked] = (await call('GET', `/v1/runs/${runId}`)).body.toolCalls;
+  const toApprove = await settled(runId);
+  expect(toApprove.status).toBe('waiting_for_approval');
+  const [asked] = toApprove.toolCalls;
   const edited = { channel: 'general', markdown_text: EDITED };
   await call('POST', `/v1/runs/${runId}/approvals/${asked.id}`, {
     decision: 'approve',
@@ -107,7 +107,7 @@ beforeAll(async () => {
     reason: RESULT,
     arguments: edited,
   });
-  expect((await call('GET', `/v1/runs/${runId}?wait=60s`)).body.status).toBe('completed');
+  expect((await untilEnded(processes, runId)).status).toBe('completed');
 
   await bellhop.sandbox.addFault({
     match: { route: 'tools.execute', userId: USER },
@@ -115,10 +115,10 @@ beforeAll(async () => {
     times: 1,
   });
   ({ id: unknownId } = await start({ task: scripted([write(ARGUMENT), { content: OUTPUT }], TASK) }));
-  await call('GET', `/v1/runs/${unknownId}?wait=60s`);
+  await untilEnded(processes, unknownId);
 
-  const waiting = await start({ task: TASK, tools: ['GMAIL_FETCH_EMAILS'] });
-  waitingId = waiting.id;
+  ({ id: waitingId } = await start({ task: TASK, tools: ['GMAIL_FETCH_EMAILS'] }));
+  const waiting = await settled(waitingId);
   const { flowId } = (await call('POST', `/v1/users/${USER}/connections`, { app: 'gmail' })).body;
   const link: string = waiting.waitingFor[0].connectUrl;
   secrets.push(link.slice(link.lastIndexOf('/') + 1));
@@ -145,7 +145,7 @@ beforeAll(async () => {
   );
   const told = await processes.metrics();
   metrics = told.api + told.worker;
-}, 240_000);
+}, 400_000);
 afterAll(async () => {
   await processes?.close();
   await otlp?.close();
@@ -214,7 +214,7 @@ describe('the Temporal UI', () => {
       return found.sort();
     };
     const finds = async (query: string, ids: readonly string[]) =>
-      expect.poll(() => find(query), { timeout: 30_000 }).toEqual(ids.map(runWorkflowId).sort());
+      expect.poll(() => find(query), { timeout: 60_000 }).toEqual(ids.map(runWorkflowId).sort());
     await finds(`${USER_ATTRIBUTE.name} = "${USER}"`, [runId, unknownId, waitingId, uncheckedId]);
     const waits = `${STATUS_ATTRIBUTE.name} = "waiting_for_connection"`;
     await finds(`${waits} AND ${APPS_ATTRIBUTE.name} = "gmail"`, [waitingId]);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { untilEnded } from '../api/setup/settled-run.ts';
 import { scripted } from '../setup/bellhop.ts';
 import { until } from '../setup/until.ts';
 import { type Processes, startProcesses } from './processes.ts';
@@ -22,9 +23,14 @@ beforeAll(async () => {
   ]);
   const run = (more: object) => call('POST', '/v1/runs', { userId: USER, ...more });
   const { body: done } = await run({ task, tools: ['SLACK_SEND_MESSAGE'] });
-  await call('GET', `/v1/runs/${done.id}?wait=60s`);
+  await untilEnded(processes, done.id);
   await run({ task: 'Read my mail', tools: ['GMAIL_FETCH_EMAILS'] });
-  await run({ task: 'Read my mail', tools: ['GMAIL_FETCH_EMAILS'], onMissingConnection: 'fail' });
+  const { body: failed } = await run({
+    task: 'Read my mail',
+    tools: ['GMAIL_FETCH_EMAILS'],
+    onMissingConnection: 'fail',
+  });
+  await untilEnded(processes, failed.id);
   // Figures from the database are up to 10 s old.
   await until(
     'the gauges know the run that waits',
@@ -34,7 +40,7 @@ beforeAll(async () => {
     },
     60_000,
   );
-}, 180_000);
+}, 360_000);
 afterAll(async () => await processes?.close());
 
 /** Names of metrics, and of a histogram the three that are asked for. */
@@ -88,7 +94,7 @@ describe('/metrics', () => {
     );
   });
 
-  it('says the same of the rows whichever process is asked', () => {
+  it('says the same of the rows whichever process is asked', async () => {
     const rows = (text: string): readonly string[] =>
       text
         .split('\n')
@@ -96,8 +102,13 @@ describe('/metrics', () => {
           /^bellhop_(runs|connect_flows_open|deliveries|tool_calls_unknown|audit)\b/.test(line),
         );
     expect(rows(told.worker).length).toBeGreaterThan(2);
-    expect(rows(told.api)).toEqual(rows(told.worker));
-    expect(told.api).toContain('bellhop_runs{status="waiting_for_connection"} 1');
+    // One may have looked 10 s before the other.
+    await expect
+      .poll(async () => {
+        const { api, worker } = await processes.metrics();
+        return JSON.stringify(rows(api)) === JSON.stringify(rows(worker)) ? rows(api) : [];
+      })
+      .toContain('bellhop_runs{status="waiting_for_connection"} 1');
   });
 
   it('names no user, and no run', () => {

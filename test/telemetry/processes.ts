@@ -35,6 +35,12 @@ export async function startProcesses(env: Readonly<Record<string, string>> = {})
   const [port, metricsPort, workerPort] = [await findFreePort(), await findFreePort(), await findFreePort()];
   const lines: string[] = [];
   const url = `http://127.0.0.1:${port}`;
+  // What was begun is ended when the rest does not get ready.
+  const begun: (() => Promise<unknown>)[] = [bellhop.close];
+  const giveUp = async (error: unknown): Promise<never> => {
+    for (const end of begun.reverse()) await end();
+    throw error;
+  };
   const api = await startApi(
     {
       DATABASE_URL: bellhop.databaseUrl,
@@ -50,7 +56,13 @@ export async function startProcesses(env: Readonly<Record<string, string>> = {})
       ...env,
     },
     lines,
-  );
+  ).catch(giveUp);
+  const apiGone = once(api, 'exit');
+  const killApi = async (): Promise<void> => {
+    api.kill('SIGKILL');
+    await apiGone;
+  };
+  begun.push(killApi);
   const worker = await startWorkerProcess(bellhop, {
     namespace,
     env: {
@@ -61,15 +73,15 @@ export async function startProcesses(env: Readonly<Record<string, string>> = {})
       ...env,
     },
     onLine: (line) => void lines.push(line),
-  });
+  }).catch(giveUp);
+  begun.push(worker.kill);
   await Promise.all([
     worker.polls,
     until(
       'the API is ready',
       async () => (await send(url, 'GET', '/readyz', {}).catch(() => null))?.status === 200,
-      60_000,
     ),
-  ]);
+  ]).catch(giveUp);
   const scrape = async (from: number): Promise<string> =>
     (await send(`http://127.0.0.1:${from}`, 'GET', '/metrics', {})).text;
   let isStopped = false;
@@ -77,9 +89,8 @@ export async function startProcesses(env: Readonly<Record<string, string>> = {})
     if (isStopped) return;
     isStopped = true;
     worker.signal('SIGTERM');
-    const gone = api.exitCode === null ? once(api, 'exit') : Promise.resolve();
     api.kill('SIGTERM');
-    await Promise.all([gone, worker.exited]);
+    await Promise.all([apiGone, worker.exited]);
   };
   return {
     bellhop,

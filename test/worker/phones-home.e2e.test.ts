@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RecordingProxy, createRecordingProxy } from '../composio/recording-proxy.ts';
 import { type TestBellhop, startTestBellhop } from '../setup/bellhop.ts';
 import { childrenOf, remotesOf } from '../setup/sockets.ts';
@@ -14,16 +14,17 @@ let bellhop: TestBellhop;
 let proxy: RecordingProxy;
 let namespace: string;
 let home: string;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   namespace = await createTestNamespace();
   bellhop = await startTestBellhop({ noWorker: true, namespace });
   proxy = await createRecordingProxy();
   home = mkdtempSync(join(tmpdir(), 'bellhop-home-'));
 });
-afterAll(async () => {
-  await bellhop.close();
-  await proxy.close();
-  rmSync(home, { recursive: true });
+afterEach(async () => {
+  await bellhop?.close();
+  await proxy?.close();
+  rmSync(home, { recursive: true, force: true });
 });
 
 test('a worker that does a run contacts only what it was configured with, and starts no process', async () => {

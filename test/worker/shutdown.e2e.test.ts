@@ -1,6 +1,6 @@
 /** SIGTERM to a worker process: not ready, then takes nothing new, then drained, then closed, in this order. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { asSystem } from '../../db/scope.ts';
 import { listToolCalls } from '../../db/transcript.ts';
 import { findFreePort } from '../../sandbox/free-port.ts';
@@ -13,14 +13,15 @@ import { startWorkerProcess, type WorkerProcess } from '../setup/worker-process.
 let bellhop: TestBellhop;
 let namespace: string;
 let worker: WorkerProcess | undefined;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   // Its own namespace: worker/main.ts makes Schedules with fixed ids.
   namespace = await createTestNamespace();
   bellhop = await startTestBellhop({ noWorker: true, namespace });
 });
-afterAll(async () => {
+afterEach(async () => {
   await worker?.kill();
-  await bellhop.close();
+  await bellhop?.close();
 });
 
 const task = scripted([
@@ -57,4 +58,4 @@ test('is alive and not ready while it drains, begins nothing new, records what w
   // What came after the signal waits for another worker: the model was never asked for it.
   expect((await bellhop.run(late)).usage).toMatchObject({ modelCalls: 0, toolCalls: 0 });
   await expect(health('/healthz')).rejects.toThrow('ECONNREFUSED');
-}, 120_000);
+});

@@ -1,5 +1,5 @@
 /** An error that nobody caught: the process must not live on in a state that nobody knows; whoever supervises it starts a new one. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type ApiProcess, startApiProcess } from '../setup/api-process.ts';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createTestNamespace } from '../setup/temporal.ts';
@@ -18,11 +18,11 @@ beforeAll(async () => {
   namespace = await createTestNamespace();
   bellhop = await startTestBellhop({ noWorker: true, namespace });
 });
-afterAll(async () => {
+afterEach(async () => {
   await worker?.kill();
   await api?.kill();
-  await bellhop.close();
 });
+afterAll(() => bellhop?.close());
 
 test('a promise that is rejected and not caught ends the worker with a code that is not 0, and says why', async () => {
   worker = await startWorkerProcess(bellhop, { namespace, env });
@@ -31,11 +31,11 @@ test('a promise that is rejected and not caught ends the worker with a code that
   const { code, signal } = await worker.exited;
   expect([signal, code]).not.toEqual([null, 0]);
   expect(worker.tail()).toContain('nobody caught this');
-}, 120_000);
+});
 
 test('… and the API', async () => {
   api = await startApiProcess(bellhop, { namespace, env });
   api.signal('SIGWINCH');
   expect(await api.exited).not.toBe(0);
   expect(api.output()).toContain('nobody caught this');
-}, 120_000);
+});

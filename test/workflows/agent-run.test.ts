@@ -189,10 +189,19 @@ describe('tool calls', () => {
     const send = {
       toolCalls: [{ name: 'SLACK_SEND_MESSAGE', arguments: { channel: 'general', markdown_text: 'same' } }],
     };
-    const task = scripted([{ ...send, fault: { kind: 'latency', ms: 600 } }, { content: 'ok' }]);
+    const task = scripted([send, { content: 'ok' }]);
+    // The gate looks once, and the call once before it leaves.
+    const barrier = randomUUID();
+    await bellhop.sandbox.addFault({
+      match: { route: 'accounts.list', userId },
+      skip: 1,
+      times: 1,
+      action: { type: 'hold', barrier },
+    });
     const runId = await bellhop.start({ userId, task, tools: ['SLACK_SEND_MESSAGE'] });
-    await bellhop.until(runId, (run) => run.startedAt !== null);
+    await bellhop.sandbox.waitForBarrier(barrier);
     await bellhop.sandbox.setStatus(account.id, 'EXPIRED');
+    await bellhop.sandbox.releaseBarrier(barrier);
     await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
     const [waiting] = await asSystem(bellhop.db, (tx) => listWaiting(tx, runId));
     expect(waiting?.reason).toBe('expired');

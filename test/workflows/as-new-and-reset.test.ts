@@ -22,7 +22,7 @@ const write = (words: string) => ({
   name: SLACK,
   arguments: { channel: 'general', markdown_text: words },
 });
-const mail = { name: GMAIL, arguments: { recipient_email: 'a@b.example', body: 'hi' } };
+const mail = (words: string) => ({ name: GMAIL, arguments: { recipient_email: 'a@b.example', body: words } });
 /** The suggestion, as the bundle has it. A real one comes after thousands of events. */
 const SUGGESTION = /step\.do === 'call_model' && \(0, ?\w+\.workflowInfo\)\(\)\.continueAsNewSuggested/;
 /** Suggested after each turn. */
@@ -113,16 +113,19 @@ test('a run that goes on as new after each turn keeps its turns, calls, numbers 
   expect(await bellhop.run(cut)).toMatchObject({ status: 'failed', error: { code: 'limit_tool_calls' } });
   // Of the first run six, of the second four.
   expect(await effectsWith(words)).toBe(10);
-}, 120_000);
+});
 
 test('a run that an operator resets to its beginning sends nothing again, waits for what it waited for, and ends once', async () => {
   await bellhop.startWorker();
-  const words = randomUUID();
+  const [words, mailed] = [randomUUID(), randomUUID()];
   const runId = await bellhop.start({
     userId,
     tools: [SLACK, GMAIL],
     requireApproval: [GMAIL],
-    task: scripted([{ toolCalls: [write(words)] }, { toolCalls: [mail] }, { content: 'Sent.' }], words),
+    task: scripted(
+      [{ toolCalls: [write(words)] }, { toolCalls: [mail(mailed)] }, { content: 'Sent.' }],
+      words,
+    ),
   });
   await bellhop.until(runId, ({ status }) => status === 'waiting_for_approval', 60_000);
   const before = await eventsOf(runId);
@@ -147,9 +150,9 @@ test('a run that an operator resets to its beginning sends nothing again, waits 
   expect(await handle.result()).toEqual({ status: 'completed' });
   expect(await eventsOf(runId)).toEqual(after);
   expect(await effectsWith(words)).toBe(1);
-  expect(await effectsWith(GMAIL)).toBe(1);
+  expect(await effectsWith(mailed)).toBe(1);
   expect(await bellhop.modelSandbox.requests({ marker: words })).toHaveLength(3);
-}, 180_000);
+}, 300_000);
 
 async function isWaiting(runId: string): Promise<boolean> {
   const { events } = await bellhop.client.workflow.getHandle(runWorkflowId(runId)).fetchHistory();

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { getAudit } from '../../db/audits.ts';
 import { asSystem } from '../../db/scope.ts';
 import { AUDIT_CONNECTIONS, type AuditResult, auditWorkflowId } from '../../workflows/messages.ts';
@@ -25,15 +25,16 @@ let bellhop: TestBellhop;
 let receiver: Receiver;
 let namespace: string;
 let worker: WorkerProcess | null = null;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   namespace = await createTestNamespace();
   receiver = await startReceiver();
   bellhop = await startTestBellhop({ noWorker: true, namespace });
 });
-afterAll(async () => {
+afterEach(async () => {
   await worker?.kill();
-  await bellhop.close();
-  await receiver.close();
+  await bellhop?.close();
+  await receiver?.close();
 });
 
 /** Ids of the notices that came, by the user whom they are about. */

@@ -119,6 +119,8 @@ test('tell the same users of the same apps: those whose app has stopped working,
   let seen = 0;
   await fc.assert(
     fc.asyncProperty(population, async (people) => {
+      // Those of an attempt that failed are strangers from now on.
+      await asSystem(bellhop.db, (tx) => tx.deleteFrom('users').execute());
       await bellhop.sandbox.updateSettings({ maxPageSize: people.maxPageSize });
       const { ids, registered, seeds } = await plant(people);
       const toldBefore = people.users.flatMap(({ toldBefore: app }, i) => {
@@ -150,8 +152,6 @@ test('tell the same users of the same apps: those whose app has stopped working,
       ]);
       expect(results[0]?.usersScanned).toBe(registered.size);
       seen += stopped.length;
-      // Strangers from now on: the next population is looked at alone.
-      await asSystem(bellhop.db, (tx) => tx.deleteFrom('users').execute());
     }),
     { numRuns: 10 },
   );

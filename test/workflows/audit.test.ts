@@ -25,6 +25,15 @@ afterAll(async () => {
 beforeEach(async () => {
   await bellhop.sandbox.clearFaults();
   await bellhop.sandbox.updateSettings({ maxPageSize: 1000 });
+  // Whom an earlier test, or an attempt that failed, has registered is a stranger from now on, and its audit is over.
+  await asSystem(bellhop.db, async (tx) => {
+    await tx.deleteFrom('users').execute();
+    await tx
+      .updateTable('audits')
+      .set({ status: 'failed', finished_at: new Date() })
+      .where('status', '=', 'running')
+      .execute();
+  });
 });
 
 async function begin(mode: AuditMode = 'users') {
@@ -231,35 +240,37 @@ describe('an audit', () => {
 
   test('sees users who are added ahead of it while it runs', async () => {
     const prefix = `zz-${randomUUID()}`;
+    const barrier = randomUUID();
     await newUsers(1, prefix);
     await bellhop.sandbox.addFault({
       match: { route: 'accounts.list' },
-      action: { type: 'hold', barrier: 'addition' },
+      action: { type: 'hold', barrier },
       times: 1,
     });
     const { handle } = await begin();
-    await bellhop.sandbox.waitForBarrier('addition');
+    await bellhop.sandbox.waitForBarrier(barrier);
     // Behind every user that there was: in the next page.
     const [late = ''] = await newUsers(1, `~${prefix}`);
     await bellhop.sandbox.seedAccount({ userId: late, app: 'slack', status: 'EXPIRED' });
-    await bellhop.sandbox.releaseBarrier('addition');
+    await bellhop.sandbox.releaseBarrier(barrier);
     expect(await handle.result()).toMatchObject({ status: 'completed' });
     await expectTold([late], 1);
   }, 180_000);
 
   test('goes on when users are removed meanwhile', async () => {
     const users = await newUsers(20);
+    const barrier = randomUUID();
     await bellhop.sandbox.seedAccounts(users.map((userId) => ({ userId, app: 'slack', status: 'EXPIRED' })));
     await bellhop.sandbox.addFault({
       match: { route: 'accounts.list' },
-      action: { type: 'hold', barrier: 'removal' },
+      action: { type: 'hold', barrier },
       times: 1,
     });
     const { handle } = await begin();
-    await bellhop.sandbox.waitForBarrier('removal');
+    await bellhop.sandbox.waitForBarrier(barrier);
     const removed = users.slice(0, 5);
     await asSystem(bellhop.db, (tx) => tx.deleteFrom('users').where('user_id', 'in', removed).execute());
-    await bellhop.sandbox.releaseBarrier('removal');
+    await bellhop.sandbox.releaseBarrier(barrier);
     expect(await handle.result()).toMatchObject({ status: 'completed', notified: 15 });
     await expectTold(users.slice(5), 1);
     await expectTold(removed, 0);
@@ -283,13 +294,14 @@ describe('an audit', () => {
 
 describe('a second audit', () => {
   test('beside a running one is busy and does nothing; the running one can be cancelled', async () => {
+    const barrier = randomUUID();
     await bellhop.sandbox.addFault({
       match: { pathPrefix: '/connected_accounts' },
-      action: { type: 'hold', barrier: 'busy' },
+      action: { type: 'hold', barrier },
     });
     await newUsers(1);
     const running = await begin();
-    await bellhop.sandbox.waitForBarrier('busy');
+    await bellhop.sandbox.waitForBarrier(barrier);
     const second = await begin('status');
     expect(await second.handle.result()).toMatchObject({ status: 'cancelled', usersScanned: 0 });
     expect(await asSystem(bellhop.db, (tx) => getAudit(tx, second.auditId))).toBeNull();

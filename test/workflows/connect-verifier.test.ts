@@ -1,4 +1,5 @@
 /** Verifier mode: only the integrator's server can say who consented, so what polling finds is refused. */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forUser } from '../../db/scope.ts';
 import { moveAttempt } from '../../db/attempts.ts';
@@ -14,38 +15,40 @@ afterAll(() => bellhop.close());
 
 test('a consent found only by polling is refused, its account deleted, and nothing resumes', async () => {
   const connect = createConnect(bellhop);
-  await bellhop.putUser('alice');
+  const alice = `alice-${randomUUID()}`;
+  await bellhop.putUser(alice);
   const runId = await bellhop.start({
-    userId: 'alice',
+    userId: alice,
     task: 'Tell #general hello',
     tools: ['SLACK_SEND_MESSAGE'],
   });
   await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
-  const flow = await connect.open('alice');
+  const flow = await connect.open(alice);
   const click = await connect.click(flow);
   await bellhop.sandbox.consent(click.redirectUrl, 'approve');
   expect(await connect.untilAttempt(click, 'failed')).toMatchObject({
     reason: 'callback_lost',
     acceptedBy: null,
   });
-  await until('the account to be deleted', async () => (await connect.accounts('alice')).length === 0);
+  await until('the account to be deleted', async () => (await connect.accounts(alice)).length === 0);
   expect((await connect.flowOf(flow)).status).toBe('open');
   expect((await bellhop.run(runId)).status).toBe('waiting_for_connection');
-  expect(await bellhop.sandbox.journal({ userId: 'alice' })).toEqual([]);
+  expect(await bellhop.sandbox.journal({ userId: alice })).toEqual([]);
   await bellhop.client.workflow.getHandle(`run-${runId}`).cancel();
 });
 
 test('a consent that waits for its confirmation is left alone by polling', async () => {
   const connect = createConnect(bellhop);
-  await bellhop.putUser('bob');
-  const flow = await connect.open('bob');
+  const bob = `bob-${randomUUID()}`;
+  await bellhop.putUser(bob);
+  const flow = await connect.open(bob);
   const click = await connect.click(flow);
-  await forUser(bellhop.db, 'bob', (tx) =>
+  await forUser(bellhop.db, bob, (tx) =>
     moveAttempt(tx, click.attempt.id, { from: ['open'], to: 'awaiting_confirm' }),
   );
   await bellhop.sandbox.consent(click.redirectUrl, 'approve');
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   expect((await connect.attemptOf(click)).status).toBe('awaiting_confirm');
   expect((await connect.flowOf(flow)).status).toBe('open');
-  expect(await connect.accounts('bob')).toEqual([click.accountId]);
+  expect(await connect.accounts(bob)).toEqual([click.accountId]);
 });

@@ -321,7 +321,7 @@ test('one consent wakes twenty runs that are parked on Slack, each effect happen
   expect(await mid.textsOf(stranger)).toEqual([]);
   await expectTold(userId, { expired: 1, waiting: 20, completed: 20 });
   await bellhop.client.workflow.getHandle(runWorkflowId(foreign)).cancel();
-}, 120_000);
+});
 
 test('a user who picks another account at the provider acts with that one from then on', async () => {
   const userId = await mid.newUser();

@@ -4,7 +4,7 @@
  * until code that fits is deployed.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { getFlow } from '../../db/flows.ts';
 import { asSystem, forUser } from '../../db/scope.ts';
 import { listWaiting } from '../../db/waiters.ts';
@@ -26,10 +26,11 @@ beforeAll(async () => {
   bellhop = await startTestBellhop({ noWorker: true, namespace });
   bundles = await makeChangedBundles();
 });
-afterAll(async () => {
-  for (const process of processes) await process.kill();
-  await bellhop.close();
+// What an attempt that failed has left would take the next one's tasks.
+afterEach(async () => {
+  for (const process of processes.splice(0)) await process.kill();
 });
+afterAll(() => bellhop?.close());
 
 async function startWorker(
   bundle: string,
@@ -109,7 +110,7 @@ describe('a run that waits for OAuth while workflow code is deployed', () => {
     expect((await trace(run.runId)).patches).toEqual(['after-gate']);
     expect((await trace(fresh.runId)).patches).toEqual(['before-gate', 'after-gate']);
     await stop(changed);
-  }, 180_000);
+  }, 300_000);
 
   test('stops at a change without `patched`, and goes on when that is taken back', async () => {
     const old = await startWorker(bundles.old);
@@ -131,7 +132,7 @@ describe('a run that waits for OAuth while workflow code is deployed', () => {
     expect((await bellhop.ended(run.runId, 60_000)).status).toBe('completed');
     expect(await bellhop.sandbox.journal({ userId: run.userId })).toHaveLength(1);
     await stop(again);
-  }, 180_000);
+  }, 300_000);
 
   test('moves to the version of a worker deployment that becomes current, while the old one still runs', async () => {
     const version = (buildId: string) => ({
@@ -150,7 +151,7 @@ describe('a run that waits for OAuth while workflow code is deployed', () => {
     expect(await trace(run.runId)).toEqual({ patches: ['after-gate'], builds: ['one', 'two'] });
     await stop(old);
     await stop(changed);
-  }, 180_000);
+  }, 300_000);
 });
 
 /** As `temporal worker deployment set-current-version` does; a version is known to the server a moment after it polls. */

@@ -14,6 +14,9 @@ import type { Failpoint } from '../setup/failpoints.ts';
 import { createTestNamespace, testTaskQueue } from '../setup/temporal.ts';
 import { startTakeover, startWorkerProcess, type WorkerProcess } from '../setup/worker-process.ts';
 
+/** For another worker to notice that one is gone, and to go on, while five tests start processes at once. */
+const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 let bellhop: TestBellhop;
 let namespace: string;
 const processes: WorkerProcess[] = [];
@@ -63,7 +66,7 @@ async function dieAt(
   expect((await first.exited).signal, first.tail()).toBe('SIGKILL');
   const settings = sabotage ? { sabotage: 'skip-ledger' as const } : {};
   const second = await startTakeover(bellhop, { namespace, taskQueue, settings });
-  const run = await bellhop.ended(runId, 60_000);
+  const run = await bellhop.ended(runId, PATIENCE_MS);
   await second.close();
   const asked = await bellhop.modelSandbox.requests({ marker: userId });
   const calls = await asSystem(bellhop.db, (tx) => listToolCalls(tx, runId));
@@ -120,44 +123,44 @@ function expectOutcome(seen: Awaited<ReturnType<typeof dieAt>>, expected: Expect
   expect(seen.seqs).toEqual(seen.events.map((_type, i) => i + 1));
 }
 
-describe.concurrent('a worker that is killed during a write', () => {
-  test.for(WRITES)('%s', { timeout: 120_000 }, async ([, at, expected]) => {
+describe.concurrent('a worker that is killed during a write', { timeout: TIMEOUT_MS }, () => {
+  test.for(WRITES)('%s', async ([, at, expected]) => {
     expectOutcome(await dieAt('write', at), expected);
   });
 });
 
-describe.concurrent('a worker that is killed during a read', () => {
-  test.for(READS)('%s', { timeout: 120_000 }, async ([, at, expected]) => {
+describe.concurrent('a worker that is killed during a read', { timeout: TIMEOUT_MS }, () => {
+  test.for(READS)('%s', async ([, at, expected]) => {
     expectOutcome(await dieAt('read', at), expected);
   });
 });
 
-describe.concurrent('a worker with @composio/core that is killed during a write', () => {
-  // The points between which the SDK is at work.
-  const around = WRITES.filter(
-    ([, at]) => at === 'claim:after' || at === 'send:after' || at === 'response:after',
-  );
-  test.for(around)('%s', { timeout: 120_000 }, async ([, at, expected]) => {
-    expectOutcome(await dieAt('write', at, { env: { COMPOSIO_SDK: '@composio/core' } }), expected);
-  });
-});
+describe.concurrent(
+  'a worker with @composio/core that is killed during a write',
+  { timeout: TIMEOUT_MS },
+  () => {
+    // The points between which the SDK is at work.
+    const around = WRITES.filter(
+      ([, at]) => at === 'claim:after' || at === 'send:after' || at === 'response:after',
+    );
+    test.for(around)('%s', async ([, at, expected]) => {
+      expectOutcome(await dieAt('write', at, { env: { COMPOSIO_SDK: '@composio/core' } }), expected);
+    });
+  },
+);
 
-describe.concurrent('a worker that is killed beside a call', () => {
+describe.concurrent('a worker that is killed beside a call', { timeout: TIMEOUT_MS }, () => {
   const once = { call: 'done 1', effects: 1, sent: 1 };
-  test('after the gate: nothing is told twice', { timeout: 120_000 }, async () => {
+  test('after the gate: nothing is told twice', async () => {
     expectOutcome(await dieAt('write', 'begin:after'), once);
   });
-  test(
-    'when the model has answered: it is asked again, the call is made once',
-    { timeout: 120_000 },
-    async () => {
-      expectOutcome(await dieAt('write', 'model:after'), { ...once, asked: 3 });
-    },
-  );
-  test('when the turn is written: the model is not asked again', { timeout: 120_000 }, async () => {
+  test('when the model has answered: it is asked again, the call is made once', async () => {
+    expectOutcome(await dieAt('write', 'model:after'), { ...once, asked: 3 });
+  });
+  test('when the turn is written: the model is not asked again', async () => {
     expectOutcome(await dieAt('write', 'turn:after'), once);
   });
-  test('when the last turn is written: the run has ended once', { timeout: 120_000 }, async () => {
+  test('when the last turn is written: the run has ended once', async () => {
     expectOutcome(await dieAt('write', 'turn:after', { nth: 2 }), once);
   });
 });
@@ -165,4 +168,4 @@ describe.concurrent('a worker that is killed beside a call', () => {
 test('without the ledger’s check a write is sent twice, so these tests can fail', async () => {
   const { effects } = await dieAt('write', 'send:after', { sabotage: true });
   expect(effects).toBe(2);
-}, 120_000);
+});

@@ -10,7 +10,7 @@ import { scripted, startTestBellhop, type TestBellhop } from '../setup/bellhop.t
 
 let bellhop: TestBellhop;
 beforeAll(async () => {
-  bellhop = await startTestBellhop({ settings: { toolTimeoutMs: 1_500 } });
+  bellhop = await startTestBellhop({ settings: { toolTimeoutMs: 5_000 } });
 });
 afterAll(() => bellhop.close());
 
@@ -48,13 +48,10 @@ describe('Composio', () => {
     const match = { route: 'accounts.list', userId };
     await bellhop.sandbox.addFault({ match, action: { type: 'status', status: 503 }, times: 2 });
     await bellhop.sandbox.addFault({ match, action: { type: 'reset' }, times: 1, skip: 1 });
-    const run = await bellhop.ended(
-      await bellhop.start({ userId, task: calling(WRITE), tools: TOOLS }),
-      30_000,
-    );
+    const run = await bellhop.ended(await bellhop.start({ userId, task: calling(WRITE), tools: TOOLS }));
     expect(run.status).toBe('completed');
     expect(await effects(userId, WRITE.name)).toHaveLength(1);
-  }, 40_000);
+  });
 
   test.each<[string, FaultAction, number]>([
     ['hangs after it did it', { type: 'hang', afterEffect: true }, 1],
@@ -146,7 +143,7 @@ describe('the model', () => {
   const answered = async (first: { fault: Fault; times?: number }) => {
     const userId = await newUser();
     const task = `${randomUUID()} ${scripted([{ content: 'Fine.', ...first }])}`;
-    return bellhop.ended(await bellhop.start({ userId, task, tools: TOOLS }), 30_000);
+    return bellhop.ended(await bellhop.start({ userId, task, tools: TOOLS }));
   };
 
   test.each<[string, Fault]>([

@@ -54,15 +54,16 @@ async function start(userId: string): Promise<string> {
 }
 
 test(`one user's ${FLOOD} runs do not hold up another's one that came after them all`, async () => {
+  await bellhop.stopWorker();
   const [many, one] = [`many-${randomUUID()}`, `one-${randomUUID()}`];
   await bellhop.putUser(many);
   await bellhop.putUser(one);
   await inLanes(Array.from({ length: FLOOD }), () => start(many));
   const late = await start(one);
   await bellhop.startWorker();
-  expect((await bellhop.ended(late, 50_000)).status).toBe('completed');
+  expect((await bellhop.ended(late, 150_000)).status).toBe('completed');
   expect(await countEnded(many)).toBeLessThan(MOST_BEFORE);
-}, 120_000);
+});
 
 async function countEnded(userId: string): Promise<number> {
   const row = await asSystem(bellhop.db, (tx) =>

@@ -30,10 +30,10 @@ afterAll(async () => {
   await bellhop.close();
 });
 
-const PATIENCE_MS = 100_000;
+const PATIENCE_MS = 120_000;
 /** Short: the frozen attempt's deadline passes while it sleeps. Long: it wakes while the other one still waits. */
 const SHORT_MS = 3_000;
-const LONG_MS = 40_000;
+const LONG_MS = 110_000;
 
 /** One run of one call on a worker that freezes at this point, and another worker that has begun the second attempt. */
 async function freezeAt(name: string, at: Failpoint, toolTimeoutMs: number) {
@@ -105,7 +105,7 @@ describe.concurrent('a worker that is frozen past its deadline in a write', () =
     ['in the middle of its request: sent once', 'send:after', 1],
     ['with the answer at hand: sent once', 'response:after', 1],
   ] as const;
-  test.for(points)('%s; the call stays unknown', { timeout: 240_000 }, async ([, at, effects]) => {
+  test.for(points)('%s; the call stays unknown', { timeout: 400_000 }, async ([, at, effects]) => {
     const { runId, second, wake, see } = await freezeAt('SLACK_SEND_MESSAGE', at, SHORT_MS);
     await bellhop.ended(runId, PATIENCE_MS);
     const before = await see();
@@ -126,7 +126,7 @@ describe.concurrent('a worker that is frozen past its deadline in a write', () =
 describe.concurrent('a worker that is frozen past its heartbeat and wakes before its deadline', () => {
   test(
     'with the answer at hand has the word: the write is done, sent once',
-    { timeout: 240_000 },
+    { timeout: 400_000 },
     async () => {
       const { runId, second, wake, see } = await freezeAt('SLACK_SEND_MESSAGE', 'response:after', LONG_MS);
       await wake();
@@ -138,7 +138,7 @@ describe.concurrent('a worker that is frozen past its heartbeat and wakes before
     },
   );
 
-  test('before its request gives its claim back, and the other one sends', { timeout: 240_000 }, async () => {
+  test('before its request gives its claim back, and the other one sends', { timeout: 400_000 }, async () => {
     const { runId, second, wake, see } = await freezeAt('SLACK_SEND_MESSAGE', 'claim:after', LONG_MS);
     await wake();
     expect(await bellhop.ended(runId, PATIENCE_MS)).toMatchObject({ status: 'completed' });
@@ -152,7 +152,7 @@ describe.concurrent('a worker that is frozen past its heartbeat and wakes before
 
 test(
   'a worker that is frozen in a read does not replace the newer answer',
-  { timeout: 240_000 },
+  { timeout: 400_000 },
   async () => {
     const { runId, second, wake, see } = await freezeAt('SLACK_LIST_CHANNELS', 'response:after', SHORT_MS);
     await bellhop.ended(runId, PATIENCE_MS);

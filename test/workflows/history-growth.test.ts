@@ -43,7 +43,7 @@ async function measure(turns: number, calls = 1): Promise<Size> {
     tools: ['SLACK_SEND_MESSAGE'],
     limits: { maxTurns: 200, maxToolCalls: 500, maxTokens: 2_000_000 },
   });
-  const run = await bellhop.ended(runId, 60_000);
+  const run = await bellhop.ended(runId, 240_000);
   expect(run).toMatchObject({
     status: 'completed',
     usage: { modelCalls: turns + 1, toolCalls: turns * calls },
@@ -77,7 +77,7 @@ test('a turn of one call costs at most 12 events and 2.5 KB, and as much in the 
   const bundle = { codePath: await testWorkflowBundle() };
   const errors = await replay(bundle, [{ name: 'eighty', workflowId: 'eighty', history }]);
   expect([...errors.values()]).toEqual([null]);
-}, 120_000);
+}, 600_000);
 
 test('each further call of a turn costs 3 events of its own, and the workflow tasks of a turn do not grow with its calls', async () => {
   const turns = 6;
@@ -95,7 +95,7 @@ test('each further call of a turn costs 3 events of its own, and the workflow ta
   // Calls report together, but the server may start a task between two reports: twice in a turn at most, not once per call.
   for (const n of tasks)
     expect(n - (tasks[0] ?? 0)).toBeLessThanOrEqual(2 * turns * EVENTS_OF_A_WORKFLOW_TASK);
-}, 120_000);
+}, 600_000);
 
 async function countEvents({ runId }: Size, prefix: string): Promise<number> {
   const history = (await readHistory(bellhop.client, runWorkflowId(runId))) as {

@@ -166,7 +166,7 @@ describe('a request at the edge', () => {
         threadId,
         limits: { maxTokens: 2_000_000 },
       }),
-      100_000,
+      300_000,
     );
     expect(run).toMatchObject({
       status: 'completed',
@@ -182,7 +182,7 @@ describe('a request at the edge', () => {
       expect(messages[0]?.content).toContain(text);
       expect(messages.filter((one) => one.role === 'user').at(-1)?.content).toBe(task);
     }
-  }, 200_000);
+  }, 300_000);
 });
 
 describe('any sequence of answers', () => {
@@ -222,5 +222,5 @@ describe('any sequence of answers', () => {
         expect(made.filter((one) => !['done', 'failed'].includes(one.status))).toEqual([]);
       }),
     );
-  }, 200_000);
+  }, 300_000);
 });

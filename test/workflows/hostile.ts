@@ -27,7 +27,7 @@ export async function drive(
   await bellhop.modelSandbox.script({ marker: userId, answers: [...answers, { content: 'The end.' }] });
   const limits = { maxTurns: 200, maxToolCalls: 500, maxTokens: 2_000_000, ...change.limits };
   const runId = await bellhop.start({ userId, task: `Do it, ${userId}.`, tools: TOOLS, ...change, limits });
-  const run = await bellhop.ended(runId, 60_000);
+  const run = await bellhop.ended(runId, 120_000);
   const asked = await bellhop.modelSandbox.requests({ marker: userId });
   const bodies = asked.map(
     (one) => one.body as { messages: { role: string; content: string | null }[]; tools: unknown[] },

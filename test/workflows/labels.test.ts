@@ -168,7 +168,7 @@ describe('each workflow type', () => {
       },
       60_000,
     );
-  }, 120_000);
+  });
   afterAll(async () => {
     for await (const { workflowId } of api.bellhop.client.workflow.list({
       query: `TaskQueue="${api.bellhop.taskQueue}" AND ExecutionStatus="Running"`,

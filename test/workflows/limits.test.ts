@@ -71,10 +71,10 @@ test('tokens that one answer used up end the run before the next answer is asked
 
 test('time that an answer used up ends the run before its calls are made', async () => {
   const slow = [
-    { toolCalls: [write('late')], fault: { kind: 'latency', ms: 1_200 } },
+    { toolCalls: [write('late')], fault: { kind: 'latency', ms: 6_000 } },
     { content: 'The end.' },
   ];
-  expect(await play(slow, { deadlineMs: 1_000 })).toEqual({
+  expect(await play(slow, { deadlineMs: 5_000 })).toEqual({
     end: 'limit_deadline',
     asked: 1,
     calls: ['failed'],
@@ -85,10 +85,10 @@ test('time that an answer used up ends the run before its calls are made', async
 test('waiting for a person is no active time', async () => {
   const userId = await newUser();
   const task = scripted([{ toolCalls: [write('once')] }, { content: 'The end.' }]);
-  const limits = { deadlineMs: 4_000 };
+  const limits = { deadlineMs: 8_000 };
   const runId = await bellhop.start({ userId, task, tools, limits, requireApproval: 'writes' });
   await bellhop.until(runId, (run) => run.status === 'waiting_for_approval');
-  await new Promise((resolve) => setTimeout(resolve, 4_200));
+  await new Promise((resolve) => setTimeout(resolve, 8_200));
   await approve(bellhop, { userId, runId, callId: 'call_1_0' });
   expect((await bellhop.ended(runId)).status).toBe('completed');
   expect(await bellhop.sandbox.journal({ userId })).toHaveLength(1);

@@ -21,7 +21,7 @@ let db: Database;
 beforeAll(async () => {
   database = await createTestDatabase();
   proxy = await startPostgresProxy(database.url);
-  bellhop = await startTestBellhop({ databaseUrl: proxy.url, settings: { toolTimeoutMs: 1_000 } });
+  bellhop = await startTestBellhop({ databaseUrl: proxy.url, settings: { toolTimeoutMs: 4_000 } });
   db = createDatabase({ url: database.url, name: 'test' });
 });
 afterAll(async () => {
@@ -58,7 +58,7 @@ async function runLosing(statement: RegExp, call: typeof WRITE | typeof READ = W
     { toolCalls: [call] },
     { content: 'The end.' },
   ]);
-  const { status } = await bellhop.ended(runId, 50_000);
+  const { status } = await bellhop.ended(runId);
   expect(lost.times()).toBe(1);
   return { status, ...(await see(userId, runId)) };
 }
@@ -129,7 +129,7 @@ test('of the last turn: the run completes once, the model is asked once', async 
   const { runId, userId, lost } = await startLosing(/model_calls = model_calls \+ 1/, [
     { content: 'The end.' },
   ]);
-  expect(await bellhop.ended(runId, 50_000)).toMatchObject({ status: 'completed', output: 'The end.' });
+  expect(await bellhop.ended(runId)).toMatchObject({ status: 'completed', output: 'The end.' });
   expect(lost.times()).toBe(1);
   expect(await see(userId, runId)).toMatchObject({
     asked: 1,
@@ -141,7 +141,7 @@ test('of a failed run’s end: it ends once', async () => {
   const { runId, userId, lost } = await startLosing(/update "runs" set [^;]*"finished_at"/, [
     { refusal: 'No.' },
   ]);
-  expect(await bellhop.ended(runId, 50_000)).toMatchObject({ status: 'failed' });
+  expect(await bellhop.ended(runId)).toMatchObject({ status: 'failed' });
   expect(lost.times()).toBe(1);
   expect((await see(userId, runId)).events).toEqual(['run.started', 'model.completed', 'run.failed']);
 });

@@ -87,7 +87,7 @@ describe('a notice that is no longer true', () => {
     ]);
     expect(receiver.of(userId, 'connection.expired')).toHaveLength(1);
     expect(receiver.of(userId, 'run.waiting_for_connection')).toHaveLength(1);
-  }, 120_000);
+  });
 
   test('of an approval that was given is skipped, and the run’s end is told all the same', async () => {
     const userId = await newUser();
@@ -108,7 +108,7 @@ describe('a notice that is no longer true', () => {
     expect(await notices.resultOf(asked?.noticeId ?? '')).toEqual({ status: 'skipped' });
     await until('the end', async () => receiver.of(userId, 'run.completed').length === 1);
     expect(receiver.of(userId, 'approval.requested')).toHaveLength(1);
-  }, 120_000);
+  });
 });
 
 describe('the link', () => {
@@ -135,7 +135,7 @@ describe('the link', () => {
     const click = await connect.click(flow);
     await bellhop.sandbox.consent(click.redirectUrl, 'approve');
     await until('word of it', async () => receiver.of(userId, 'connection.completed').length === 1, 60_000);
-  }, 120_000);
+  });
 
   test('that has died before its notice went out is made anew', async () => {
     const userId = await newUser();
@@ -168,7 +168,7 @@ describe('the link', () => {
       status: 'open',
       userId,
     });
-  }, 60_000);
+  });
 
   test('is in a run’s notice for each app that it waits for', async () => {
     const userId = await newUser();
@@ -206,7 +206,7 @@ describe('the link', () => {
       ],
     });
     await bellhop.client.workflow.getHandle(runWorkflowId(runId)).cancel();
-  }, 90_000);
+  });
 });
 
 test('a notice stays below 20 kB, however many runs wait', async () => {
@@ -237,4 +237,4 @@ test('a notice stays below 20 kB, however many runs wait', async () => {
   expect(notice?.body.data['waitingRuns']).toHaveLength(100);
   expect(notice?.body.data['waitingRunCount']).toBe(1_000);
   expect(Buffer.byteLength(notice?.text ?? '')).toBeLessThan(20_000);
-}, 60_000);
+});

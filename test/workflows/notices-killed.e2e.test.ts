@@ -1,6 +1,6 @@
 /** A worker process that dies after its request has reached the receiver and before anything is recorded: the same id again. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Webhook } from 'standardwebhooks';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createNotices } from '../setup/notices.ts';
@@ -14,7 +14,8 @@ let bellhop: TestBellhop;
 let receiver: Receiver;
 let namespace: string;
 let first: WorkerProcess | undefined;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   // Its own namespace: worker/main.ts makes Schedules with fixed ids.
   namespace = await createTestNamespace();
   receiver = await startReceiver();
@@ -24,10 +25,10 @@ beforeAll(async () => {
     settings: { webhook: { url: receiver.url, secret: SECRET } },
   });
 });
-afterAll(async () => {
+afterEach(async () => {
   await first?.kill();
-  await bellhop.close();
-  await receiver.close();
+  await bellhop?.close();
+  await receiver?.close();
 });
 
 test('every notice comes under its one id, the interrupted ones twice, and none a third time', async () => {

@@ -1,6 +1,6 @@
 /** Many notices at once and a receiver that hangs: a few requests at a time, and runs go on as if nothing were. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createNotices } from '../setup/notices.ts';
 import { type Receiver, startReceiver } from '../setup/receiver.ts';
@@ -12,13 +12,14 @@ const NOTICES = 100;
 
 let bellhop: TestBellhop;
 let receiver: Receiver;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   receiver = await startReceiver();
   const webhook = { url: receiver.url, secret: 'a secret of the integrator' };
   // Fewer places for activities than notices: if they shared them, no run would get one.
   bellhop = await startTestBellhop({ maxActivities: 10, settings: { webhook } });
 });
-afterAll(async () => {
+afterEach(async () => {
   await bellhop.close();
   await receiver.close();
 });

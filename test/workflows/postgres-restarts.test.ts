@@ -3,7 +3,7 @@
  * and recovers, every few seconds under load. The ledger and the sandbox's journal must agree afterwards.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { migrateToLatest } from '../../db/migrator.ts';
 import { type RunningPostgres, startPostgres } from '../../sandbox/postgres.ts';
 import { makeTemporaryFolder } from '../../sandbox/temporary-folder.ts';
@@ -17,16 +17,17 @@ const RESTARTS = 4;
 let start: (port?: number) => Promise<RunningPostgres>;
 let postgres: RunningPostgres;
 let bellhop: TestBellhop;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   // Not the tests' own cluster: this one keeps what it has committed.
   const dataDir = await makeTemporaryFolder('postgres-restarts');
   start = (port) =>
     startPostgres({ place: { dataDir }, log: () => undefined, ...(port === undefined ? {} : { port }) });
   postgres = await start();
   await migrateToLatest(postgres.url);
-  bellhop = await startTestBellhop({ databaseUrl: postgres.url, settings: { toolTimeoutMs: 5_000 } });
+  bellhop = await startTestBellhop({ databaseUrl: postgres.url, settings: { toolTimeoutMs: 10_000 } });
 });
-afterAll(async () => {
+afterEach(async () => {
   await bellhop.close();
   await postgres.stop();
 });
@@ -41,7 +42,7 @@ async function restart(): Promise<void> {
 
 test(
   'every run ends once, nothing happens twice, the ledger says what the journal says',
-  { timeout: 240_000 },
+  { timeout: 600_000 },
   async () => {
     await bellhop.sandbox.addFault({
       match: { route: 'tools.execute' },
@@ -57,7 +58,7 @@ test(
       await restart();
     }
     expect(inTheMiddle).toBeGreaterThan(0);
-    const judgement = await judgeLoad(bellhop, load, 150_000);
+    const judgement = await judgeLoad(bellhop, load, 300_000);
     expectNothingLost(judgement, RUNS);
   },
 );

@@ -1,7 +1,7 @@
 /** The sweep: what got lost is found again, and nothing else is touched. Clocks are moved in the rows, not waited for. */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { SweepResult } from '../../activities/sweep-activities.ts';
 import { getAttempt, moveAttempt } from '../../db/attempts.ts';
 import { getAudit, openAudit } from '../../db/audits.ts';
@@ -60,6 +60,9 @@ const eventTypes = async (runId: string): Promise<string[]> =>
     (event) => event.type,
   );
 
+// What an attempt that failed has left is no find of the next one.
+beforeEach(async () => void (await sweep()));
+
 describe('a run', () => {
   test('that was accepted and never started is started, once, and not before its acceptance had its time', async () => {
     const userId = await newUser();
@@ -76,13 +79,14 @@ describe('a run', () => {
 
   test('whose workflow was terminated is workflow_lost, its thread is free, its call’s outcome unknown, and that is told', async () => {
     const userId = await newUser();
+    const barrier = randomUUID();
     await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
     await bellhop.sandbox.addFault({
       match: { route: 'tools.execute', userId },
-      action: { type: 'hold', barrier: 'lost' },
+      action: { type: 'hold', barrier },
     });
     const runId = await bellhop.start({ ...send(userId), threadId: 'thread' });
-    await bellhop.sandbox.waitForBarrier('lost');
+    await bellhop.sandbox.waitForBarrier(barrier);
     await bellhop.client.workflow.getHandle(runWorkflowId(runId)).terminate('by a test');
     await expect(bellhop.accept({ ...send(userId), threadId: 'thread' })).rejects.toThrow('thread_busy');
     expect((await sweep()).lost).toBe(0);
@@ -94,7 +98,7 @@ describe('a run', () => {
     expect((await eventTypes(runId)).slice(-2)).toEqual(['tool.unknown', 'run.failed']);
     await until('the integrator to be told', async () => receiver.of(userId, 'run.failed').length === 1);
     await bellhop.accept({ ...send(userId), threadId: 'thread' });
-    await bellhop.sandbox.releaseBarrier('lost');
+    await bellhop.sandbox.releaseBarrier(barrier);
   });
 
   test('that is quiet because it waits is left alone', async () => {
@@ -173,7 +177,7 @@ describe('an account of an ended attempt', () => {
     const click = await connect.click(flow);
     await bellhop.client.workflow.getHandle(`connect-${flow.id}`).terminate();
     // What the flow's workflow had begun is over by then.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
     const refusal = await bellhop.sandbox.addFault({
       match: { method: 'DELETE' },
       action: { type: 'status', status: 500 },

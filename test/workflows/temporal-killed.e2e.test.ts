@@ -3,7 +3,7 @@
  * worker process is the same all the time: it must find the server again by itself.
  */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { standardErrorOutput } from '../../sandbox/progress.ts';
 import { resolveTemporalBinary } from '../../sandbox/temporal/binary.ts';
 import { type RunningTemporal, startTemporal } from '../../sandbox/temporal/server.ts';
@@ -18,7 +18,8 @@ let start: (port?: number) => Promise<RunningTemporal>;
 let temporal: RunningTemporal;
 let bellhop: TestBellhop;
 let worker: WorkerProcess | undefined;
-beforeAll(async () => {
+// Each attempt has a stage of its own.
+beforeEach(async () => {
   const { path } = await resolveTemporalBinary({ env: process.env, output: standardErrorOutput() });
   const dbFile = join(await makeTemporaryFolder('temporal-killed'), 'temporal.db');
   start = (port) =>
@@ -33,10 +34,10 @@ beforeAll(async () => {
   temporal = await start();
   bellhop = await startTestBellhop({ noWorker: true, temporalAddress: temporal.address });
 });
-afterAll(async () => {
+afterEach(async () => {
   await worker?.kill();
-  await bellhop.close();
-  await temporal.stop();
+  await bellhop?.close();
+  await temporal?.stop();
 });
 
 async function killAndStartAgain(): Promise<void> {
@@ -47,7 +48,7 @@ async function killAndStartAgain(): Promise<void> {
   expect(temporal.address).toBe(address);
 }
 
-test('every accepted run ends once, and nothing happens twice', { timeout: 240_000 }, async () => {
+test('every accepted run ends once, and nothing happens twice', { timeout: 480_000 }, async () => {
   await bellhop.sandbox.addFault({
     match: { route: 'tools.execute' },
     action: { type: 'latency', minMs: 100, maxMs: 800, seed: 1 },

@@ -88,7 +88,7 @@ const CONNECT: Config['connect'] = {
   pollIntervalMs: 200,
   callbackGraceMs: 300,
   freshAccountGraceMs: 1_500,
-  timeoutMs: 60_000,
+  timeoutMs: 600_000,
 };
 
 export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {

@@ -7,7 +7,7 @@ import { startChromium } from '../../../scripts/chromium.ts';
 import { expectStill, forgetShifts, WATCH_SHIFTS } from './shifts.ts';
 
 /** A page on a loaded machine may be late. */
-export const PATIENCE_MS = 40_000;
+export const PATIENCE_MS = 60_000;
 /** A test of these is a dozen pages, each looked at by axe: seconds on an idle machine, minutes on a crowded one. */
 export const PAGE_TEST_MS = 240_000;
 /** The narrowest that WCAG 2.2 (1.4.10) asks for. */
@@ -23,8 +23,8 @@ type AxeResult = {
 export type TestBrowser = {
   /** A browser of its own: its own cookies. */
   person(options?: BrowserContextOptions): Promise<{ context: BrowserContext; page: Page }>;
-  /** What pages have complained about: CSP, exceptions, failed scripts. */
-  readonly complaints: readonly string[];
+  /** After each test: closes what it left open. @returns what its pages complained about: CSP, exceptions, failed scripts. */
+  finish(): Promise<readonly string[]>;
   close(): Promise<void>;
 };
 
@@ -32,7 +32,10 @@ export async function startTestBrowser(): Promise<TestBrowser> {
   const browser: Browser = await startChromium();
   const complaints: string[] = [];
   return {
-    complaints,
+    finish: async () => {
+      for (const context of browser.contexts()) await context.close();
+      return complaints.splice(0);
+    },
     person: async (options = {}) => {
       const context = await browser.newContext({ viewport: DESK, ...options });
       context.setDefaultTimeout(PATIENCE_MS);
