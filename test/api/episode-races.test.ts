@@ -107,6 +107,7 @@ async function look(userId: string): Promise<void> {
 /** Everybody looks at ten users at once, and then at the next ten. @returns the runs. */
 async function everybodyLooks(): Promise<string[]> {
   const auditing = audit();
+  auditing.catch(() => undefined); // told where it is awaited, if the others let it come to that
   const runs: string[] = [];
   const shuffled = users.toSorted(() => Math.random() - 0.5);
   for (let i = 0; i < shuffled.length; i += 10) {
@@ -132,7 +133,11 @@ async function untilAllTold(times: number): Promise<void> {
 /** Mended elsewhere: the page of connections sees it, and the flow that was opened when it is told to look. */
 async function mend(runs: readonly string[]): Promise<void> {
   await setAll('ACTIVE');
-  await Promise.all(runs.map((id) => api.call('POST', `/v1/runs/${id}/cancel`)));
+  const cancel = async (id: string) => ({
+    status: (await api.call('POST', `/v1/runs/${id}/cancel`)).status,
+    value: null,
+  });
+  await Promise.all(runs.map((id) => patiently('a cancel', () => cancel(id), [202])));
   for (const id of runs) await api.bellhop.until(id, ({ finishedAt }) => finishedAt !== null, PATIENCE_MS);
   for (const { userId } of users) await look(userId);
   const ids = users.map(({ userId }) => userId);

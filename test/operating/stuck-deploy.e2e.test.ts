@@ -59,11 +59,12 @@ test('code that cannot replay a run stops it, visibly; the version before takes 
     .signal('connection-completed', { app: 'slack' });
   const failures = async () => sumOf(await broken.metrics(), 'temporal_workflow_task_execution_failed_total');
   await until('failed workflow tasks are counted', async () => (await failures()) > 0, 60_000);
+  const execution = await runIdOf(id);
   const complaint = await until('the log names the rule', async () =>
     broken
       .logged()
       .split('\n')
-      .find((line) => line.includes('TMPRL1100') && line.includes(id)),
+      .find((line) => line.includes('TMPRL1100') && line.includes(execution)),
   );
   const { temporalRunId } = JSON.parse(complaint) as { temporalRunId: string };
   const byLog = () => stand.type("temporal workflow list --query '…'", `RunId="${temporalRunId}"`);
