@@ -311,6 +311,7 @@ describe('a second audit', () => {
     expect(said).toMatchObject({ kind: 'running', audit: { id: running.auditId } });
     await running.handle.cancel();
     expect(await running.handle.result()).toMatchObject({ status: 'cancelled' });
+    await bellhop.sandbox.releaseBarrier(barrier);
     expect((await asSystem(bellhop.db, (tx) => getAudit(tx, running.auditId)))?.status).toBe('cancelled');
   }, 180_000);
 });
