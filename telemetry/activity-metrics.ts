@@ -61,8 +61,8 @@ function countsOf(registry: Registry): Readonly<Record<string, Count>> {
     registers,
   });
   const countFlow: Count = ({ app }, { status, openForMs }) => {
-    if (status === undefined || status === 'open') return;
-    flows.inc({ app: String(app), status: String(status) });
+    if (typeof status !== 'string' || status === 'open') return;
+    flows.inc({ app: String(app), status });
     if (status === 'completed' && typeof openForMs === 'number') connecting.observe(openForMs / 1_000);
   };
   return {

@@ -73,7 +73,9 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
   // Anybody with access to Temporal may send these, with anything in them: what names no app is a hint for all that is waited for.
   setHandler(connectionCompletedSignal, (hint: unknown) => {
     const app = (hint as { app?: unknown } | null | undefined)?.app;
-    waits.hintConnection(typeof app === 'string' ? app.toLowerCase() : null);
+    if (typeof app === 'string') waits.hintConnection(app.toLowerCase());
+    // Also for what is only about to be waited for. Runs of before knew no such word.
+    else waits.hintConnections(patched('hint-for-all'));
   });
   setHandler(callDecidedSignal, (hint: unknown) => {
     const callId = (hint as { callId?: unknown } | null | undefined)?.callId;

@@ -12,6 +12,8 @@ export type Seen = {
   readonly apps: ReadonlyMap<string, number>;
   readonly calls: ReadonlyMap<string, number>;
   readonly places: number;
+  /** Hints for whatever is waited for. */
+  readonly all: number;
 };
 /** `since`: milliseconds since 1970. */
 export type AwaitedApp = WaitingApp & { readonly since: number };
@@ -26,8 +28,9 @@ export type WaitingCall = {
 const MOST_SUMMARY = 200;
 
 export type RunWaits = {
-  /** `null`: all apps that are waited for. */
-  hintConnection(app: string | null): void;
+  hintConnection(app: string): void;
+  /** For all apps that are waited for; with `soon` also for those that are looked at just now. */
+  hintConnections(soon: boolean): void;
   hintCall(callId: string): void;
   hintPlace(): void;
   seen(): Seen;
@@ -53,25 +56,29 @@ export function createRunWaits(onChange: () => void): RunWaits {
   const connected = new Set<string>();
   const calls = new Map<string, WaitingCall>();
   let places = 0;
+  let all = 0;
   const count = (hints: Map<string, number>, key: string): void => {
     hints.set(key, (hints.get(key) ?? 0) + 1);
   };
   return {
-    hintConnection(app) {
-      for (const name of app === null ? apps.keys() : [app]) count(hintedApps, name);
+    hintConnection: (app) => count(hintedApps, app),
+    hintConnections(soon) {
+      if (soon) all += 1;
+      else for (const name of apps.keys()) count(hintedApps, name);
     },
     hintCall: (callId) => count(hintedCalls, callId),
     hintPlace: () => {
       places += 1;
     },
-    seen: () => ({ apps: new Map(hintedApps), calls: new Map(hintedCalls), places }),
+    seen: () => ({ apps: new Map(hintedApps), calls: new Map(hintedCalls), places, all }),
     async awaitConnection(awaited, seen, timeoutMs) {
       for (const app of awaited) {
         apps.set(app.app, app);
         connected.delete(app.app);
       }
       onChange();
-      const isHinted = (): boolean => awaited.some(({ app }) => hintedApps.get(app) !== seen.apps.get(app));
+      const isHinted = (): boolean =>
+        all !== seen.all || awaited.some(({ app }) => hintedApps.get(app) !== seen.apps.get(app));
       const summary = `${awaited.map(({ app }) => app).join(', ')} to be connected`.slice(0, MOST_SUMMARY);
       const isWoken = await condition(isHinted, Math.max(1, timeoutMs), { summary });
       for (const { app } of awaited) {

@@ -77,7 +77,9 @@ export function createTurnstile({ onLateError }: { onLateError: (error: unknown)
       const early = { kind: 'early', ahead } as const;
       const result = done.then((value) => ({ kind: 'done', value }) as const);
       const answered =
-        ahead >= LONG_QUEUE ? early : await inTime(result, { begun: admitted, isCrowded: rush.isOn, early });
+        ahead >= LONG_QUEUE
+          ? early
+          : await inTime(result, { begun: admitted, isCrowded: () => rush.isOn(), early });
       if (answered.kind === 'early') result.catch(onLateError);
       return answered;
     },

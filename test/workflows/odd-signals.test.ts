@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runWorkflowId } from '../../workflows/messages.ts';
 import { type TestBellhop, startTestBellhop } from '../setup/bellhop.ts';
+import { until } from '../setup/until.ts';
 
 let bellhop: TestBellhop;
 beforeAll(async () => {
@@ -30,3 +31,23 @@ test.each([
     expect((await bellhop.ended(runId)).status).toBe('completed');
   },
 );
+
+test('a connection-completed without an app that comes while the run looks makes it look again', async () => {
+  const userId = `user-${randomUUID()}`;
+  await bellhop.putUser(userId);
+  const barrier = randomUUID();
+  const fault = await bellhop.sandbox.addFault({
+    match: { route: 'accounts.list', userId },
+    action: { type: 'hold', barrier },
+  });
+  const runId = await bellhop.start({ userId, task: 'Tell #general hello', tools: ['SLACK_SEND_MESSAGE'] });
+  await bellhop.sandbox.waitForBarrier(barrier);
+  await bellhop.client.workflow.getHandle(runWorkflowId(runId)).signal('connection-completed', null);
+  await bellhop.sandbox.removeFault(fault.id);
+  await bellhop.sandbox.releaseBarrier(barrier);
+  await until('a second look', async () => {
+    const looks = await bellhop.sandbox.countRequests({ route: 'accounts.list', userId });
+    return looks === 2;
+  });
+  await bellhop.until(runId, (run) => run.status === 'waiting_for_connection');
+});
