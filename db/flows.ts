@@ -41,8 +41,8 @@ export type OpenedFlow = {
   readonly flow: Flow;
   readonly isNew: boolean;
   /**
-   * No flow of this user and app was completed lately: whoever saw no working account just now has seen all there is. Also of a flow
-   * that was open already: who completes it comes after this transaction, and sees what it has registered.
+   * Whoever saw no working account just now has seen all there is: no flow of this user and app was completed lately, or this one was
+   * open already, and who completes it comes after this transaction and sees what it has registered.
    */
   readonly isQuiet: boolean;
 };
@@ -82,17 +82,25 @@ export async function openFlow(tx: UserTx, flow: NewFlow): Promise<OpenedFlow> {
         }),
     )
     .returningAll()
-    .returning([
-      sql<boolean>`xmax = 0`.as('is_new'),
-      sql<boolean>`exists (
-        select from connection_flows earlier
-        where earlier.user_id = connection_flows.user_id and earlier.app = connection_flows.app
-          and earlier.status = 'completed' and earlier.ended_at > now() - ${LATELY})`.as(
-        'is_completed_lately',
-      ),
-    ])
+    .returning(sql<boolean>`xmax = 0`.as('is_new'))
     .executeTakeFirstOrThrow();
-  return { flow: toFlow(row), isNew: row.is_new, isQuiet: !row.is_completed_lately };
+  const opened = toFlow(row);
+  // Not in the statement above: it may have waited for the very transaction that completes the earlier flow, and does not see it.
+  const isQuiet = !row.is_new || !(await wasCompletedLately(tx, opened));
+  return { flow: opened, isNew: row.is_new, isQuiet };
+}
+
+async function wasCompletedLately(tx: UserTx, { userId, app }: Flow): Promise<boolean> {
+  const earlier = await tx
+    .selectFrom('connection_flows')
+    .select('id')
+    .where('user_id', '=', userId)
+    .where('app', '=', app)
+    .where('status', '=', 'completed')
+    .where('ended_at', '>', sql<Date>`now() - ${LATELY}`)
+    .limit(1)
+    .executeTakeFirst();
+  return earlier !== undefined;
 }
 
 export async function getFlow(tx: AnyTx, flowId: string): Promise<Flow | null> {

@@ -25,6 +25,7 @@ import {
 import { sha256 } from '../../db/ids.ts';
 import { addWaiter, listMissedWakes, listWaiting, listWaitingRuns, settleWaiters } from '../../db/waiters.ts';
 import type { ConnectedAccount } from '../../domain/gate.ts';
+import { until } from '../setup/until.ts';
 import { useDatabase } from './harness.ts';
 
 const the = useDatabase();
@@ -125,6 +126,39 @@ describe('a flow', () => {
         .execute(),
     );
     expect((await open('slack')).isQuiet).toBe(true);
+  });
+
+  test('is not quiet when the one before it is completed while it is being opened', async () => {
+    const userId = await the().newUser();
+    const open = () =>
+      the().user(userId, (tx) =>
+        openFlow(tx, {
+          userId,
+          app: 'slack',
+          appName: 'Slack',
+          reconnect: false,
+          returnUrl: null,
+          timeoutMs: 60_000,
+        }),
+      );
+    const first = await open();
+    const [completed, committed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const completing = the().user(userId, async (tx) => {
+      await completeFlow(tx, first.flow, 'ca_just_now');
+      completed.resolve();
+      await committed.promise;
+    });
+    await completed.promise;
+    const opening = open();
+    await until('the second waits for the first', async () => {
+      const waiting = sql`select from pg_locks where locktype = 'transactionid' and not granted`;
+      return (await the().system((tx) => waiting.execute(tx))).rows.length > 0;
+    });
+    committed.resolve();
+    await completing;
+    const second = await opening;
+    expect(second.flow.id).not.toBe(first.flow.id);
+    expect([second.isNew, second.isQuiet]).toEqual([true, false]);
   });
 
   test('is overdue a minute after its time, while it is open', async () => {
