@@ -23,6 +23,8 @@ type Pair = {
   isDoomed: boolean;
   answered: number;
   readonly lastDue: { up: number; down: number };
+  /** Held back, the oldest first. */
+  readonly held: { readonly up: Buffer[]; readonly down: Buffer[] };
 };
 type Direction = 'up' | 'down';
 
@@ -52,10 +54,15 @@ export async function startFaultProxy(targets: readonly number[] = []): Promise<
       pair.isDoomed = true;
     }
     const due = Math.max(pair.lastDue[direction], Date.now() + (fault?.how === 'delay' ? fault.ms : 0));
-    // What came later may not overtake what is still held back.
     pair.lastDue[direction] = due;
-    if (due <= Date.now()) to.write(chunk);
-    else setTimeout(() => to.write(chunk), due - Date.now());
+    const held = pair.held[direction];
+    if (held.length === 0 && due <= Date.now()) {
+      to.write(chunk);
+      return;
+    }
+    // What came later may not overtake what is still held back: two timers of one moment fire in any order, so each lets go the oldest.
+    held.push(chunk);
+    setTimeout(() => to.write(held.shift() ?? ''), Math.max(0, due - Date.now()));
   };
 
   const join = (pair: Pair, from: Socket, direction: Direction): void => {
@@ -101,6 +108,7 @@ export async function startFaultProxy(targets: readonly number[] = []): Promise<
       isDoomed: false,
       answered: 0,
       lastDue: { up: 0, down: 0 },
+      held: { up: [], down: [] },
     };
     state.pairs.add(pair);
     client.once('error', () => cut(pair));
