@@ -1,5 +1,4 @@
 /** Flows, attempts, waiters and episodes: one open flow per user and app, one acceptance, one telling. */
-import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
 import { AttemptEndedError, acceptAttempt } from '../../db/accept-attempt.ts';
 import {
@@ -14,18 +13,10 @@ import {
 } from '../../db/attempts.ts';
 import { listStoredConnections, loadAccountKnowledge, recordConnections } from '../../db/connections.ts';
 import { closeEpisodes, listOpenEpisodes, openEpisode } from '../../db/episodes.ts';
-import {
-  completeFlow,
-  endFlow,
-  getFlow,
-  getFlowByToken,
-  listOverdueFlows,
-  openFlow,
-} from '../../db/flows.ts';
+import { endFlow, getFlow, getFlowByToken, listOverdueFlows, openFlow } from '../../db/flows.ts';
 import { sha256 } from '../../db/ids.ts';
 import { addWaiter, listMissedWakes, listWaiting, listWaitingRuns, settleWaiters } from '../../db/waiters.ts';
 import type { ConnectedAccount } from '../../domain/gate.ts';
-import { until } from '../setup/until.ts';
 import { useDatabase } from './harness.ts';
 
 const the = useDatabase();
@@ -105,60 +96,6 @@ describe('a flow', () => {
     expect(second.id).not.toBe(first.id);
     expect(second.token).not.toBe(first.token);
     expect((await the().system((tx) => getFlowByToken(tx, first.token)))?.status).toBe('cancelled');
-  });
-
-  test('is quiet, new or joined, unless one of its user and app was completed lately', async () => {
-    const userId = await the().newUser();
-    const open = (app: string) =>
-      the().user(userId, (tx) =>
-        openFlow(tx, { userId, app, appName: app, reconnect: false, returnUrl: null, timeoutMs: 60_000 }),
-      );
-    const [first, joined] = [await open('slack'), await open('slack')];
-    expect([first.isQuiet, joined.isQuiet, joined.isNew]).toEqual([true, true, false]);
-    expect(await the().user(userId, (tx) => completeFlow(tx, first.flow, 'ca_lately'))).toBe(true);
-    const [next, other] = [await open('slack'), await open('gmail')];
-    expect([next.isNew, next.isQuiet, other.isQuiet]).toEqual([true, false, true]);
-    await the().system((tx) =>
-      tx
-        .updateTable('connection_flows')
-        .set({ ended_at: sql<Date>`now() - interval '6 minutes'` })
-        .where('id', '=', first.flow.id)
-        .execute(),
-    );
-    expect((await open('slack')).isQuiet).toBe(true);
-  });
-
-  test('is not quiet when the one before it is completed while it is being opened', async () => {
-    const userId = await the().newUser();
-    const open = () =>
-      the().user(userId, (tx) =>
-        openFlow(tx, {
-          userId,
-          app: 'slack',
-          appName: 'Slack',
-          reconnect: false,
-          returnUrl: null,
-          timeoutMs: 60_000,
-        }),
-      );
-    const first = await open();
-    const [completed, committed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const completing = the().user(userId, async (tx) => {
-      await completeFlow(tx, first.flow, 'ca_just_now');
-      completed.resolve();
-      await committed.promise;
-    });
-    await completed.promise;
-    const opening = open();
-    await until('the second waits for the first', async () => {
-      const waiting = sql`select from pg_locks where locktype = 'transactionid' and not granted`;
-      return (await the().system((tx) => waiting.execute(tx))).rows.length > 0;
-    });
-    committed.resolve();
-    await completing;
-    const second = await opening;
-    expect(second.flow.id).not.toBe(first.flow.id);
-    expect([second.isNew, second.isQuiet]).toEqual([true, false]);
   });
 
   test('is overdue a minute after its time, while it is open', async () => {
