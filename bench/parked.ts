@@ -70,8 +70,11 @@ export async function runParked(args: readonly string[]): Promise<void> {
     });
     const isOver = (): boolean => seconds() > Number(values.minutes) * 60;
     const now = (await parkRuns({ db, client: stand.client }, owners, tell, isOver)).length;
-    console.log(`${now} parked in ${round(seconds())} s (${round(now / seconds(), 0)} a second)`);
-    printCpu(cpu, stand.cpuMs({ worker: worker.pid }), now, 'run until it is parked');
+    if (before > 0) console.log(`${before} were there already`);
+    if (now > 0) {
+      console.log(`${now} parked in ${round(seconds())} s (${round(now / seconds(), 0)} a second)`);
+      printCpu(cpu, stand.cpuMs({ worker: worker.pid }), now, 'run until it is parked');
+    }
     if (before + now < runs) {
       console.log(`${before + now} of ${runs} so far: the same command goes on with them`);
       await worker.stop();
