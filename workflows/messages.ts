@@ -88,7 +88,7 @@ export type ConnectAccountInput = {
   readonly app: string;
   /**
    * Milliseconds since 1970: who opened the flow had just seen that no account works, so until then there is nothing to look at
-   * before somebody says so. A thousand users of whom an audit finds a broken connection are a thousand looks less.
+   * before somebody says so. A thousand runs that park at once are a thousand looks less.
    */
   readonly quietUntil?: number;
 };
