@@ -4,7 +4,6 @@ import {
   LIVE_ATTEMPTS,
   expireAttempts,
   listAttempts,
-  listUncleanAttempts,
   moveAttempt,
   noteActiveSeen,
   supersedeAttempts,
@@ -12,8 +11,10 @@ import {
 import { acceptAttempt, AttemptEndedError } from '../db/accept-attempt.ts';
 import { loadAccountKnowledge } from '../db/connections.ts';
 import { closeEpisodes } from '../db/episodes.ts';
+import { loadFlowEnd } from '../db/flow-end.ts';
 import { type Flow, completeFlow, endFlow, getFlow } from '../db/flows.ts';
-import { forUser } from '../db/scope.ts';
+import { forUser, forUserOnce } from '../db/scope.ts';
+import { runStatement } from '../db/statement.ts';
 import { type ConnectedAccount, resolveAccount } from '../domain/gate.ts';
 import type { FlowStatus } from '../domain/statuses.ts';
 import { toEntityId } from '../domain/user-id.ts';
@@ -21,7 +22,7 @@ import type { ConnectAccountInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { cleanAccounts } from './clean-accounts.ts';
 import { finishFlow } from './finish-flow.ts';
-import { running } from './running.ts';
+import { inTask, running } from './running.ts';
 
 export type FlowCheck = {
   /** Null when nobody has clicked lately: then there is nothing to poll for. */
@@ -34,7 +35,7 @@ export type FlowEnd = {
   readonly openForMs?: number;
 };
 
-/** Its end is decided by the database's clock; while this worker's is ahead of that, the flow must not look without a pause. */
+/** Of a flow whose end is now: the look that ends it may come a moment too early, and must not be repeated without a pause. */
 const SOONEST_LOOK_MS = 1_000;
 
 export function createFlowActivities(deps: ActivityDeps) {
@@ -44,15 +45,13 @@ export function createFlowActivities(deps: ActivityDeps) {
      * too: that is checkFlow's. Rows and signals only, for it is called as a local activity.
      */
     async closeEndedFlow(key: ConnectAccountInput): Promise<FlowEnd | null> {
-      const flow = await forUser(deps.db, key.userId, (tx) => getFlow(tx, key.flowId));
-      if (!flow) return { status: 'cancelled' };
-      if (flow.status === 'open') return null;
-      await finishFlow(deps, flow);
-      const unclean = await forUser(deps.db, key.userId, (tx) =>
-        listUncleanAttempts(tx, { of: key, limit: 1 }),
-      );
-      if (unclean.length > 0) return null;
-      return endOf(flow);
+      return inTask(async () => {
+        const end = await forUserOnce(deps.db, key.userId, loadFlowEnd(key.flowId));
+        if (!end) return { status: 'cancelled' };
+        if (end.flow.status === 'open') return null;
+        await finishFlow(deps, end);
+        return end.isUnclean || end.replaces ? null : endOf(end.flow);
+      });
     },
 
     async checkFlow(key: ConnectAccountInput): Promise<FlowCheck> {
@@ -60,17 +59,18 @@ export function createFlowActivities(deps: ActivityDeps) {
         const flow = await forUser(deps.db, key.userId, (tx) => getFlow(tx, key.flowId));
         if (!flow) return { status: 'cancelled', pollIntervalMs: null, expiresInMs: 0 };
         if (flow.status === 'open') await advance(deps, flow, cancellationSignal);
-        const { now, attempts } = await forUser(deps.db, key.userId, async (tx) => ({
-          now: await getFlow(tx, key.flowId),
+        const { end, attempts } = await forUser(deps.db, key.userId, async (tx) => ({
+          end: await runStatement(tx, loadFlowEnd(key.flowId)),
           attempts: await listAttempts(tx, key.flowId),
         }));
-        if (!now) return { status: 'cancelled', pollIntervalMs: null, expiresInMs: 0 };
-        if (now.status !== 'open') await finishFlow(deps, now);
+        if (!end) return { status: 'cancelled', pollIntervalMs: null, expiresInMs: 0 };
+        const now = end.flow;
+        if (now.status !== 'open') await finishFlow(deps, end);
         await cleanAccounts(deps, { userId: now.userId, app: now.app });
         const isClicked = attempts.some((attempt) => LIVE_ATTEMPTS.includes(attempt.status));
         return {
           pollIntervalMs: isClicked ? deps.settings.pollIntervalMs : null,
-          expiresInMs: Math.max(SOONEST_LOOK_MS, now.expiresAt.getTime() - Date.now()),
+          expiresInMs: Math.max(SOONEST_LOOK_MS, end.leftMs),
           ...endOf(now),
         };
       });
@@ -114,7 +114,6 @@ async function advance(deps: ActivityDeps, flow: Flow, signal: AbortSignal): Pro
       }
     }
     await expireAttempts(tx, flow.id);
-    if (flow.expiresAt.getTime() > Date.now()) return;
     if (await endFlow(tx, flow.id, 'expired', 'nobody_connected')) await supersedeAttempts(tx, flow.id, null);
   });
 }

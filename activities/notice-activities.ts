@@ -1,6 +1,6 @@
 /** One attempt to deliver one notice through one channel. The workflow decides about further ones. */
 import { Context } from '@temporalio/activity';
-import { isReceiverGone, noteGoneReceiver } from '../db/gone-receivers.ts';
+import { askReceiver, noteGoneReceiver } from '../db/gone-receivers.ts';
 import { type DeliveryRecord, getDelivery, getNotice, recordDelivery } from '../db/notices.ts';
 import { asSystem, asSystemOnce, forUser } from '../db/scope.ts';
 import type { NoticeChannel } from '../domain/notice.ts';
@@ -78,7 +78,8 @@ async function prepare(
 async function postNotice(deps: ActivityDeps, post: Post, { notice, facts }: Ready): Promise<Attempt> {
   const receiver = deps.settings.webhook;
   if (receiver === null) return { kind: 'skipped', why: 'no receiver is configured' };
-  if (await asSystemOnce(deps.db, isReceiverGone(receiver.url))) {
+  const { isGone, now } = await asSystemOnce(deps.db, askReceiver(receiver.url));
+  if (isGone) {
     const error = 'the receiver is gone (it answered 410); a retry tries it again';
     return { kind: 'failed', httpStatus: null, error, retryAfterMs: null, isFinal: true, isUntried: true };
   }
@@ -87,7 +88,7 @@ async function postNotice(deps: ActivityDeps, post: Post, { notice, facts }: Rea
     timestamp: notice.createdAt.toISOString(),
     data: facts.data,
   });
-  const { httpStatus, error, retryAfterMs } = await post(receiver, { id: notice.id, body });
+  const { httpStatus, error, retryAfterMs } = await post(receiver, { id: notice.id, body, at: now });
   if (error === null) return { kind: 'delivered', httpStatus };
   if (httpStatus === GONE && (await asSystem(deps.db, (tx) => noteGoneReceiver(tx, receiver.url)))) {
     Context.current().log.warn(

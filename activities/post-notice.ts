@@ -23,7 +23,8 @@ export type Answer = {
 };
 export type Post = (
   receiver: Receiver,
-  notice: { readonly id: string; readonly body: string },
+  /** `at`: what the signature says when it was made. */
+  notice: { readonly id: string; readonly body: string; readonly at: Date },
 ) => Promise<Answer>;
 
 /** From the look-up of the name to the answer's status. Standard Webhooks: 15 to 30 s. */
@@ -38,11 +39,11 @@ const MAX_BODY_MS = 1_000;
 export function createPost(timeoutMs: number = TIMEOUT_MS): Post {
   const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
   const agents = { 'http:': new HttpAgent(options), 'https:': new HttpsAgent(options) };
-  return async (receiver, { id, body }) => {
+  return async (receiver, { id, body, at }) => {
     const url = new URL(receiver.url);
     const settings = {
       method: 'POST',
-      headers: { ...sign(receiver.secret, id, body), 'content-length': Buffer.byteLength(body) },
+      headers: { ...sign(receiver.secret, { id, body, at }), 'content-length': Buffer.byteLength(body) },
       signal: AbortSignal.timeout(timeoutMs),
     };
     const send = (): ClientRequest =>
@@ -69,8 +70,10 @@ function isClosed(error: unknown): boolean {
 }
 
 /** The same for the same second: the signature covers id, time and body. */
-function sign(secret: string, id: string, body: string): Record<string, string> {
-  const at = new Date();
+function sign(
+  secret: string,
+  { id, body, at }: { id: string; body: string; at: Date },
+): Record<string, string> {
   return {
     'content-type': 'application/json',
     'user-agent': 'bellhop',

@@ -1,10 +1,14 @@
-/** The two ends of a run: `beginRun` checks the connections that its tools need, `endRun` closes what did not complete. */
+/**
+ * The two ends of a run: `beginRun` checks the connections that its tools need, `resumeRun` lets go on who waited for them, `endRun`
+ * closes what did not complete.
+ */
 import { Context } from '@temporalio/activity';
 import { beginRunAtOnce } from '../db/begin-run.ts';
 import { type NewRunEvent, appendEvents } from '../db/events.ts';
 import type { OpenedFlow } from '../db/flows.ts';
 import { loadRunForGate } from '../db/load-run-for-gate.ts';
 import { addNotice } from '../db/notices.ts';
+import { resumeRunAtOnce } from '../db/resume-run.ts';
 import { type Run, finishRun, getRun, lockRun, markRunStarted, setRunStatus } from '../db/runs.ts';
 import { admitRun, leaveLine } from '../db/run-queue.ts';
 import { type UserTx, forUser, forUserInTurn, forUserOnce } from '../db/scope.ts';
@@ -28,7 +32,7 @@ import {
   seeAccounts,
 } from './gate.ts';
 import { channelsOf, noticeOfEnd } from './run-notices.ts';
-import { running } from './running.ts';
+import { inTask, running } from './running.ts';
 import { startDeliveries, startOpenedFlow } from './start-workflows.ts';
 
 type RunKey = { readonly runId: string; readonly userId: string };
@@ -45,6 +49,8 @@ export type BeginResult = ConnectionCheck & {
   readonly limits: Run['limits'];
   /** Where the run's tool calls go; without it: where the run itself is. */
   readonly toolsTaskQueue?: string;
+  /** When it is woken, the rows are asked first whether it may go on. Runs that parked before there was `resumeRun` do not know it. */
+  readonly resumesByRows?: true;
 };
 
 export function createRunActivities(deps: ActivityDeps) {
@@ -93,7 +99,24 @@ export function createRunActivities(deps: ActivityDeps) {
         });
         for (const opened of gate.flows) await startOpenedFlow(opened);
         await startDeliveries(gate.noticeIds, run.userId, deps);
-        return { ...view, status: gate.status, waitingFor: gate.waitingFor, isQueued: gate.isQueued };
+        const { status, waitingFor, isQueued } = gate;
+        const resumes = status === 'waiting_for_connection' ? ({ resumesByRows: true } as const) : {};
+        return { ...view, ...resumes, status, waitingFor, isQueued };
+      });
+    },
+
+    /**
+     * Of a run that was woken: it goes on when each app that it needs was connected a moment ago. Null where Composio must be asked:
+     * that is beginRun's. Rows only, for it is called as a local activity.
+     */
+    async resumeRun(key: RunKey): Promise<BeginResult | null> {
+      return inTask(async () => {
+        const { userRuns } = deps.settings;
+        const statement = resumeRunAtOnce({ ...key, userRuns });
+        const resumed = await forUserInTurn(deps.db, key.userId, 'admit', statement);
+        if (!resumed) return null;
+        const { isAdmitted, ...view } = resumed;
+        return { ...view, ...toolsQueueOf(deps), status: 'running', waitingFor: [], isQueued: !isAdmitted };
       });
     },
 

@@ -32,6 +32,16 @@ export async function running<T>(
   }
 }
 
+/** The same for a local activity, which is over before a heartbeat is due. */
+export async function inTask<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    Context.current().log.warn('local activity attempt failed', describe(error));
+    throw toFailure(error);
+  }
+}
+
 /** How many bad answers in a row the attempts before this one had. */
 function readBadAnswers(details: unknown): number {
   const count = (details as { badAnswers?: unknown } | null | undefined)?.badAnswers;

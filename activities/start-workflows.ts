@@ -8,17 +8,15 @@ import { listPendingChannels } from '../db/notices.ts';
 import { forUser } from '../db/scope.ts';
 import type { NoticeChannel } from '../domain/notice.ts';
 import { startWithAttributes } from '../domain/unknown-attribute.ts';
-import { labelDelivery, labelFlow } from '../domain/workflow-labels.ts';
+import { labelDelivery } from '../domain/workflow-labels.ts';
 import {
-  APPS_ATTRIBUTE,
   CONNECT_ACCOUNT,
-  type ConnectAccountInput,
   DELIVER_NOTICE,
   type DeliverNoticeInput,
   USER_ATTRIBUTE,
   WORKFLOW_TASK_TIMEOUT,
   connectionCompletedSignal,
-  flowWorkflowId,
+  flowStart,
   mainTaskQueue,
   noticeWorkflowId,
 } from '../workflows/messages.ts';
@@ -33,7 +31,7 @@ const lacksAttributes = new WeakSet<object>();
 
 /** Starts the flow's workflow, or tells the running one to look: what the caller registered may have happened already. */
 export async function startFlowWorkflow(flow: StartedFlow): Promise<void> {
-  await startFlow(flow, (client, options) =>
+  await startFlow(flow, undefined, (client, options) =>
     client.workflow.signalWithStart(CONNECT_ACCOUNT, {
       ...options,
       signal: connectionCompletedSignal,
@@ -45,14 +43,9 @@ export async function startFlowWorkflow(flow: StartedFlow): Promise<void> {
 /** After a gate that saw no working account: usually there is nothing else to see before somebody clicks. */
 export async function startOpenedFlow({ flow, isQuiet }: OpenedFlow): Promise<void> {
   if (!isQuiet) return await startFlowWorkflow(flow);
-  const quietUntil = flow.expiresAt.getTime();
   try {
-    await startFlow(flow, (client, { args: [input], ...options }) =>
-      client.workflow.start(CONNECT_ACCOUNT, {
-        ...options,
-        args: [{ ...input, quietUntil }],
-        ...EAGER,
-      }),
+    await startFlow(flow, flow.expiresAt.getTime(), (client, options) =>
+      client.workflow.start(CONNECT_ACCOUNT, { ...options, ...EAGER }),
     );
   } catch (error) {
     // Another run waits for it already, or somebody has clicked.
@@ -64,28 +57,14 @@ type StartedFlow = Pick<Flow, 'id' | 'userId' | 'app'>;
 
 async function startFlow(
   flow: StartedFlow,
-  start: (client: Client, options: ReturnType<typeof optionsOf>) => Promise<unknown>,
+  quietUntil: number | undefined,
+  start: (client: Client, options: ReturnType<typeof flowStart>) => Promise<unknown>,
 ): Promise<void> {
   const { client, info } = Context.current();
-  const attributes: SearchAttributePair[] = [
-    { key: USER_ATTRIBUTE, value: flow.userId },
-    { key: APPS_ATTRIBUTE, value: [flow.app] },
-  ];
-  await startWithAttributes(client, lacksAttributes, attributes, (typedSearchAttributes) =>
-    start(client, { ...optionsOf(flow, mainTaskQueue(info.taskQueue)), typedSearchAttributes }),
+  const options = flowStart(flow, mainTaskQueue(info.taskQueue), quietUntil);
+  await startWithAttributes(client, lacksAttributes, options.typedSearchAttributes, (typedSearchAttributes) =>
+    start(client, { ...options, typedSearchAttributes }),
   );
-}
-
-function optionsOf(flow: StartedFlow, taskQueue: string) {
-  const input: ConnectAccountInput = { flowId: flow.id, userId: flow.userId, app: flow.app };
-  return {
-    typedSearchAttributes: [] as SearchAttributePair[],
-    workflowId: flowWorkflowId(flow.id),
-    taskQueue,
-    args: [input] as [ConnectAccountInput],
-    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-    ...labelFlow(flow),
-  };
 }
 
 /** Starts the deliveries of notices just written, one workflow per channel that is in line. */

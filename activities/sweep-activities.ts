@@ -175,8 +175,9 @@ async function repeatCancels(deps: ActivityDeps): Promise<number> {
 }
 
 async function closeLostAudit(deps: ActivityDeps): Promise<number> {
-  const audit = await asSystem(deps.db, getRunningAudit);
-  if (!audit || Date.now() - audit.startedAt.getTime() < UNSTARTED_AFTER_MS) return 0;
+  const olderThanMs = UNSTARTED_AFTER_MS;
+  const audit = await asSystem(deps.db, (tx) => getRunningAudit(tx, { olderThanMs }));
+  if (!audit) return 0;
   if (await isRunning(audit.workflowId)) return 0;
   await asSystem(deps.db, (tx) =>
     finishAudit(tx, audit.id, 'failed', 'the audit’s workflow ended without a word'),

@@ -25,7 +25,7 @@ export function createApp(deps: ApiDeps): express.Express {
   // For `req.ip` alone: what else such headers say is read nowhere, or is proved otherwise.
   app.set('trust proxy', [...(deps.trustedProxies ?? [])]);
   if (deps.trace) app.use(deps.trace);
-  app.use(createRequestLog(deps.logger), ...createSecurityHeaders(deps), requireOneHost);
+  app.use(createRequestLog(deps.logger), createSecurityHeaders(deps), requireOneHost);
   mountDocuments(
     app,
     createOpenApiDocument(ROUTES, { url: deps.publicUrl, version: API_VERSION }),

@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import type { AttemptStatus } from '../domain/statuses.ts';
 import { newId, newSecret, sha256 } from './ids.ts';
 import type { ConnectionAttemptsTable } from './schema.ts';
-import type { AnyTx, SystemTx, UserTx } from './scope.ts';
+import type { AnyTx, UserTx } from './scope.ts';
 
 export type Attempt = {
   readonly id: string;
@@ -20,7 +20,8 @@ export type Attempt = {
   readonly status: AttemptStatus;
   readonly reason: string | null;
   readonly createdAt: Date;
-  readonly expiresAt: Date;
+  /** Past its time, by the database's clock: a process whose own is wrong must not end it early. */
+  readonly isOver: boolean;
   readonly activeSeenAt: Date | null;
   readonly acceptedBy: string | null;
   readonly codeHash: Buffer | null;
@@ -28,6 +29,9 @@ export type Attempt = {
 
 /** Composio's links live 10 minutes; two more for a consent at the last moment to come back or to be found by polling. */
 const ATTEMPT_LIFE = sql<Date>`now() + interval '12 minutes'`;
+
+export type AttemptRow = Selectable<ConnectionAttemptsTable> & { readonly is_over: boolean };
+const IS_OVER = sql<boolean>`expires_at <= now()`.as('is_over');
 
 /** Attempts whose account may still become the flow's. */
 export const LIVE_ATTEMPTS: readonly AttemptStatus[] = ['open', 'verified', 'awaiting_confirm'];
@@ -55,6 +59,7 @@ export async function openAttempt(
       expires_at: ATTEMPT_LIFE,
     })
     .returningAll()
+    .returning(IS_OVER)
     .executeTakeFirstOrThrow();
   return { attempt: toAttempt(row), state, cookie };
 }
@@ -73,18 +78,10 @@ export async function getAttempt(tx: AnyTx, attemptId: string): Promise<Attempt 
   const row = await tx
     .selectFrom('connection_attempts')
     .selectAll()
+    .select(IS_OVER)
     .where('id', '=', attemptId)
     .executeTakeFirst();
   return row ? toAttempt(row) : null;
-}
-
-export async function listAttemptsById(tx: SystemTx, ids: readonly string[]): Promise<readonly Attempt[]> {
-  const rows = await tx
-    .selectFrom('connection_attempts')
-    .selectAll()
-    .where(sql<boolean>`id = any(${ids as string[]}::text[])`)
-    .execute();
-  return rows.map(toAttempt);
 }
 
 /** Attempts of a flow, newest first. */
@@ -92,6 +89,7 @@ export async function listAttempts(tx: AnyTx, flowId: string): Promise<readonly 
   const rows = await tx
     .selectFrom('connection_attempts')
     .selectAll()
+    .select(IS_OVER)
     .where('flow_id', '=', flowId)
     .orderBy('created_at', 'desc')
     .orderBy('id')
@@ -213,7 +211,7 @@ export async function supersedeAttempts(tx: AnyTx, flowId: string, except: strin
   await query.execute();
 }
 
-function toAttempt(row: Selectable<ConnectionAttemptsTable>): Attempt {
+export function toAttempt(row: AttemptRow): Attempt {
   return {
     id: row.id,
     flowId: row.flow_id,
@@ -225,7 +223,7 @@ function toAttempt(row: Selectable<ConnectionAttemptsTable>): Attempt {
     status: row.status,
     reason: row.reason,
     createdAt: row.created_at,
-    expiresAt: row.expires_at,
+    isOver: row.is_over,
     activeSeenAt: row.active_seen_at,
     acceptedBy: row.accepted_by,
     codeHash: row.code_hash,

@@ -126,8 +126,16 @@ export async function withdrawAudit(tx: SystemTx, auditId: string): Promise<void
 }
 
 /** The audit that claims to run, for `sweep` to ask Temporal about. */
-export async function getRunningAudit(tx: SystemTx): Promise<Audit | null> {
-  const row = await tx.selectFrom('audits').selectAll().where('status', '=', 'running').executeTakeFirst();
+export async function getRunningAudit(
+  tx: SystemTx,
+  { olderThanMs = 0 }: { olderThanMs?: number } = {},
+): Promise<Audit | null> {
+  const row = await tx
+    .selectFrom('audits')
+    .selectAll()
+    .where('status', '=', 'running')
+    .where('started_at', '<=', sql<Date>`now() - ${olderThanMs} * interval '1 millisecond'`)
+    .executeTakeFirst();
   return row ? toAudit(row) : null;
 }
 

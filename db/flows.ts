@@ -108,23 +108,18 @@ export async function getFlow(tx: AnyTx, flowId: string): Promise<Flow | null> {
   return row ? toFlow(row) : null;
 }
 
-export async function listFlowsById(tx: SystemTx, ids: readonly string[]): Promise<readonly Flow[]> {
-  const rows = await tx
-    .selectFrom('connection_flows')
-    .selectAll()
-    .where(sql<boolean>`id = any(${ids as string[]}::text[])`)
-    .execute();
-  return rows.map(toFlow);
-}
-
-/** The connect pages know a flow by its token only. */
-export async function getFlowByToken(tx: SystemTx, token: string): Promise<Flow | null> {
+/** The connect pages know a flow by its token only. `isOver`: past its time, by the database's clock. */
+export async function getFlowByToken(
+  tx: SystemTx,
+  token: string,
+): Promise<(Flow & { readonly isOver: boolean }) | null> {
   const row = await tx
     .selectFrom('connection_flows')
     .selectAll()
+    .select(sql<boolean>`expires_at <= now()`.as('is_over'))
     .where('token', '=', token)
     .executeTakeFirst();
-  return row ? toFlow(row) : null;
+  return row ? { ...toFlow(row), isOver: row.is_over } : null;
 }
 
 export async function listOpenFlows(tx: AnyTx, userId: string): Promise<readonly Flow[]> {

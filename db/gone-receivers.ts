@@ -8,11 +8,15 @@ import type { SystemTx } from './scope.ts';
 
 const digestOf = (url: string): string => createHash('sha256').update(url).digest('hex');
 
-export function isReceiverGone(url: string): Statement<boolean> {
+/** `now`: the database's, which signatures carry. A worker whose clock is wrong would have each of its notices refused as old. */
+export function askReceiver(url: string): Statement<{ readonly isGone: boolean; readonly now: Date }> {
   return {
-    text: 'select 1 from gone_receivers where url_digest = $1',
+    text: 'select exists (select from gone_receivers where url_digest = $1) as is_gone, clock_timestamp() as now',
     values: [digestOf(url)],
-    read: (rows) => rows.length > 0,
+    read: ([row]) => {
+      const { is_gone: isGone, now } = row as { is_gone: boolean; now: Date };
+      return { isGone, now };
+    },
   };
 }
 

@@ -12,6 +12,7 @@ import {
   isCancellation,
   patched,
   proxyActivities,
+  proxyLocalActivities,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -32,11 +33,12 @@ import {
   runAdmittedSignal,
 } from './messages.ts';
 import { type Happened, type RunnableCall, nextStep } from './next-step.ts';
-import { GATE_POLICY, MODEL_POLICY, RECORD_POLICY, TOOL_POLICY } from './policies.ts';
+import { GATE_POLICY, MODEL_POLICY, RECORD_POLICY, ROW_POLICY, TOOL_POLICY } from './policies.ts';
 import { type Seen, createRunWaits } from './run-waits.ts';
 import { showRun } from './show-run.ts';
 
 const gate = proxyActivities<Pick<RunActivities, 'beginRun'>>(GATE_POLICY);
+const rows = proxyLocalActivities<Pick<RunActivities, 'resumeRun'>>(ROW_POLICY);
 const record = proxyActivities<Pick<RunActivities, 'endRun'>>(RECORD_POLICY);
 const model = proxyActivities<ModelActivities>(MODEL_POLICY);
 const tools = proxyActivities<ToolActivities>(TOOL_POLICY);
@@ -102,12 +104,20 @@ export async function agentRun(input: AgentRunInput): Promise<AgentRunResult> {
       throw new ConnectionTimeout(apps.map(({ app }) => app).join(', '));
   };
 
+  /** What has just connected an app has read it back and written it down: to see that takes no request and no task of its own. */
+  const lookAgain = async (before: Begun | null): Promise<Begun> => {
+    const resumed = before?.resumesByRows ? await rows.resumeRun(key) : null;
+    if (resumed) return resumed;
+    const summary = before === null ? 'connection check' : 'connection check, again';
+    return await gate.beginRun.executeWithOptions({ summary }, [key]);
+  };
+
   const passGate = async (): Promise<Begun> => {
     let waitedSince: number | null = null;
+    let begun: Begun | null = null;
     for (;;) {
       const seen = waits.seen();
-      const summary = waitedSince === null ? 'connection check' : 'connection check, again';
-      const begun = await gate.beginRun.executeWithOptions({ summary }, [key]);
+      begun = await lookAgain(begun);
       checked ??= { status: begun.status, waitingFor: begun.waitingFor };
       if (begun.isQueued) {
         await waits.awaitPlace(seen);

@@ -3,7 +3,7 @@
  * Everything carries ids, names, statuses and counts; content stays in PostgreSQL. A signal is a hint: whoever gets it
  * reads the truth again (from Composio or the database) before it acts.
  */
-import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
+import { type SearchAttributePair, SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { NoticeChannel } from '../domain/notice.ts';
 import type {
@@ -14,6 +14,7 @@ import type {
   RunErrorCode,
   RunStatus,
 } from '../domain/statuses.ts';
+import { labelFlow } from '../domain/workflow-labels.ts';
 
 /** Workflow types, and how their ids are made. */
 export const AGENT_RUN = 'agentRun';
@@ -93,6 +94,32 @@ export type ConnectAccountInput = {
   readonly quietUntil?: number;
 };
 export type ConnectAccountResult = { readonly status: FlowStatus };
+
+/** What every start of a flow's workflow has, whoever starts it. `quietUntil`: see the input. */
+export function flowStart(
+  { id: flowId, userId, app }: { readonly id: string; readonly userId: string; readonly app: string },
+  taskQueue: string,
+  quietUntil?: number,
+) {
+  const input: ConnectAccountInput = {
+    flowId,
+    userId,
+    app,
+    ...(quietUntil === undefined ? {} : { quietUntil }),
+  };
+  const typedSearchAttributes: SearchAttributePair[] = [
+    { key: USER_ATTRIBUTE, value: userId },
+    { key: APPS_ATTRIBUTE, value: [app] },
+  ];
+  return {
+    workflowId: flowWorkflowId(flowId),
+    taskQueue,
+    args: [input] as [ConnectAccountInput],
+    typedSearchAttributes,
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    ...labelFlow({ id: flowId, userId, app }),
+  };
+}
 
 /** Without `auditId` (the Schedule), the audit makes its own row under the workflow's run id. */
 export type AuditInput = { readonly auditId?: string; readonly mode: AuditMode };

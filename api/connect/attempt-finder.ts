@@ -2,14 +2,10 @@
  * Attempts by the ids that callbacks name. Those that are asked for while a statement is under way are one statement
  * together: of thousands that come back in one moment, most are looked up at no cost, and a stranger's are refused by it.
  */
-import type { Attempt } from '../../db/attempts.ts';
-import { listAttemptsById } from '../../db/attempts.ts';
-import type { Flow } from '../../db/flows.ts';
-import { listFlowsById } from '../../db/flows.ts';
+import { type FoundAttempt, findAttempts } from '../../db/find-attempts.ts';
 import type { Database } from '../../db/pool.ts';
-import { asSystem } from '../../db/scope.ts';
+import { asSystemOnce } from '../../db/scope.ts';
 
-export type FoundAttempt = { readonly attempt: Attempt; readonly flow: Flow };
 export type FindAttempt = (attemptId: string) => Promise<FoundAttempt | null>;
 
 /** Statements at once; two, so that one that is slow does not stop all. */
@@ -50,28 +46,10 @@ export function createAttemptFinder(db: Database): FindAttempt {
 /** Never rejects: each waiter hears it. */
 async function answer(db: Database, batch: readonly Waiter[]): Promise<void> {
   try {
-    const found = await find(db, [...new Set(batch.map(({ attemptId }) => attemptId))]);
+    const ids = [...new Set(batch.map(({ attemptId }) => attemptId))];
+    const found = await asSystemOnce(db, findAttempts(ids));
     for (const { attemptId, settle } of batch) settle(found.get(attemptId) ?? null);
   } catch (error) {
     for (const { fail } of batch) fail(error);
   }
-}
-
-async function find(db: Database, attemptIds: readonly string[]): Promise<ReadonlyMap<string, FoundAttempt>> {
-  return asSystem(db, async (tx) => {
-    const attempts = await listAttemptsById(tx, attemptIds);
-    if (attempts.length === 0) return new Map();
-    const flows = new Map(
-      (await listFlowsById(tx, [...new Set(attempts.map(({ flowId }) => flowId))])).map((flow) => [
-        flow.id,
-        flow,
-      ]),
-    );
-    return new Map(
-      attempts.flatMap((attempt) => {
-        const flow = flows.get(attempt.flowId);
-        return flow ? [[attempt.id, { attempt, flow }] as const] : [];
-      }),
-    );
-  });
 }

@@ -6,12 +6,12 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
 import { AttemptEndedError, acceptAttempt } from '../../db/accept-attempt.ts';
 import { LIVE_ATTEMPTS, moveAttempt } from '../../db/attempts.ts';
+import type { FoundAttempt } from '../../db/find-attempts.ts';
 import type { Flow } from '../../db/flows.ts';
 import { newSecret, sha256 } from '../../db/ids.ts';
 import { forUser } from '../../db/scope.ts';
 import type { ApiDeps } from '../deps.ts';
 import { signalAttemptOpened, signalFlowCompleted } from '../flow-workflow.ts';
-import type { FoundAttempt } from './attempt-finder.ts';
 import { hasAttemptCookie } from './attempt-cookie.ts';
 import { endAttempt } from './drop-account.ts';
 import type { AccountLook } from './read-account.ts';
@@ -81,7 +81,7 @@ function judge(deps: ApiDeps, { attempt }: Found, request: CallbackRequest): Ver
   if (attempt.status === 'accepted' && attempt.acceptedBy === 'poll')
     return isOurBrowser ? 'late' : 'other_browser';
   if (request.isAgain && isOurBrowser && attempt.status !== 'open') return 'resume';
-  if (attempt.status !== 'open' || attempt.expiresAt.getTime() <= Date.now()) return 'invalid';
+  if (attempt.status !== 'open' || attempt.isOver) return 'invalid';
   if (!isOurBrowser) return 'other_browser';
   return request.refused ? 'denied' : 'consented';
 }
@@ -134,7 +134,7 @@ async function resume(
   if (attempt.status === 'accepted') return { kind: isAgain ? 'finished' : 'already', flow };
   if (attempt.status === 'failed' && attempt.reason === 'denied') return { kind: 'refused', flow };
   const isSettling = attempt.status === 'verified' || attempt.status === 'awaiting_confirm';
-  if (!isSettling || attempt.expiresAt.getTime() <= Date.now()) return INVALID;
+  if (!isSettling || attempt.isOver) return INVALID;
   return await settle(deps, found, log);
 }
 

@@ -9,7 +9,6 @@ import { ApiProblem } from '../problem-codes.ts';
 export async function findOpenFlow(db: Database, token: string): Promise<Flow> {
   // Tokens are 43 characters of base64url; anything else is not worth a query.
   const flow = /^[\w-]{43}$/.test(token) ? await asSystem(db, (tx) => getFlowByToken(tx, token)) : null;
-  if (!flow || flow.status !== 'open' || flow.expiresAt.getTime() <= Date.now())
-    throw new ApiProblem('not_found');
+  if (!flow || flow.status !== 'open' || flow.isOver) throw new ApiProblem('not_found');
   return flow;
 }

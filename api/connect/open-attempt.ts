@@ -30,7 +30,7 @@ export async function beginAttempt(
 ): Promise<{ redirectUrl: string; cookie: string }> {
   const { attempt, state, cookie } = await forUser(deps.db, flow.userId, async (tx) => {
     const live = (await listAttempts(tx, flow.id)).filter(
-      ({ status, expiresAt }) => LIVE_ATTEMPTS.includes(status) && expiresAt.getTime() > Date.now(),
+      ({ status, isOver }) => LIVE_ATTEMPTS.includes(status) && !isOver,
     );
     if (live.length >= MAX_LIVE_ATTEMPTS)
       throw new ApiProblem('too_many_attempts', { headers: { 'retry-after': RETRY_AFTER_S } });

@@ -70,11 +70,8 @@ async function findAttemptByCode(
   if (!flow) throw new ApiProblem('not_found');
   const hash = sha256(code);
   const attempt = attempts.find(
-    ({ status, codeHash, expiresAt }) =>
-      status === 'awaiting_confirm' &&
-      codeHash !== null &&
-      timingSafeEqual(codeHash, hash) &&
-      expiresAt.getTime() > Date.now(),
+    ({ status, codeHash, isOver }) =>
+      status === 'awaiting_confirm' && codeHash !== null && timingSafeEqual(codeHash, hash) && !isOver,
   );
   if (!attempt) throw new ApiProblem('code_invalid');
   return { flow, attempt };

@@ -8,7 +8,11 @@ import { type Answer, createPost } from '../../activities/post-notice.ts';
 import { until } from '../setup/until.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of the integrator').toString('base64')}`;
-const notice = { id: 'notice-1', body: JSON.stringify({ type: 'run.failed', data: { text: 'grün' } }) };
+const notice = {
+  id: 'notice-1',
+  body: JSON.stringify({ type: 'run.failed', data: { text: 'grün' } }),
+  at: new Date(),
+};
 const TIMEOUT_MS = 1_500;
 const post = createPost(TIMEOUT_MS);
 

@@ -85,6 +85,7 @@ test.runIf(isRecording)('agentRun', async () => {
   const [opened] = await forUser(bellhop.db, quiet, (tx) => listOpenFlows(tx, quiet));
   if (!opened) throw new Error('no flow');
   await record('connect-account-waits-quietly', `connect-${opened.id}`);
+  await record('agent-run-waits-at-the-gate-for-a-row', `run-${gatedToo}`);
   await connect.hint(opened);
   await record('connect-account-waits-after-a-hint', `connect-${opened.id}`);
   const made = await bellhop.sandbox.seedAccount({ userId: quiet, app: 'slack' });
@@ -92,6 +93,8 @@ test.runIf(isRecording)('agentRun', async () => {
   await connect.hint(opened);
   await resultOf(`connect-${opened.id}`);
   await record('connect-account-completes-in-place', `connect-${opened.id}`);
+  await resultOf(`run-${gatedToo}`);
+  await record('agent-run-completes-after-a-row', `run-${gatedToo}`);
 
   const busy = await newUser('busy');
   const account = await bellhop.sandbox.seedAccount({ userId: busy, app: 'slack' });

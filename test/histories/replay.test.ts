@@ -38,6 +38,7 @@ describe('recorded histories', () => {
 describe('a workflow that was broken on purpose', () => {
   test.each<[string, string, string, string]>([
     ['another activity first', 'gate.beginRun.executeWithOptions(', 'gate.beginRunAnew.executeWithOptions(', 'agent-run'],
+    ['no look at the rows after a wake', '.resumesByRows)', '.resumesNever)', 'agent-run-completes-after-a-row'],
     ['a further activity before the model', 'model.callModel.executeWithOptions(', 'model.askModel.executeWithOptions(', 'agent-run-completes'],
     ['another activity in the poll', 'flows.checkFlow.executeWithOptions(', 'flows.checkFlowAnew.executeWithOptions(', 'connect-account'],
     ['no look at the row after a hint', 'hints > rowSeen', 'hints > 99', 'connect-account'],

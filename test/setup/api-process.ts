@@ -13,6 +13,7 @@ import { until } from './until.ts';
 const MAIN = join(import.meta.dirname, '..', '..', 'api', 'main.ts');
 
 export type ApiProcess = {
+  readonly pid: number;
   readonly url: string;
   readonly call: <T = AnyBody>(method: string, path: string, options?: CallOptions) => Promise<Answer<T>>;
   readonly signal: (signal: NodeJS.Signals) => void;
@@ -94,5 +95,13 @@ async function startOnFreePort(
     await kill();
     throw new Error(`the API does not become ready:\n${lines.join('\n')}`, { cause: error });
   }
-  return { url, call, signal: (name) => void child.kill(name), exited, output: () => lines.join('\n'), kill };
+  return {
+    pid: child.pid ?? 0,
+    url,
+    call,
+    signal: (name) => void child.kill(name),
+    exited,
+    output: () => lines.join('\n'),
+    kill,
+  };
 }

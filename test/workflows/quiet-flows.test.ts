@@ -1,9 +1,11 @@
-/** What a connection flow asks Composio and Temporal for, and what it does not: thousands of them wait at a time. */
+/** What a connection flow, and a run that waits for it, ask Composio and Temporal for, and what they do not: thousands wait at a time. */
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { listEvents } from '../../db/events.ts';
 import { completeFlow, type Flow, listOpenFlows } from '../../db/flows.ts';
 import { forUser } from '../../db/scope.ts';
-import { flowWorkflowId, runWorkflowId } from '../../workflows/messages.ts';
+import { connectionCompletedSignal, flowWorkflowId, runWorkflowId } from '../../workflows/messages.ts';
 import { startTestBellhop, type TestBellhop } from '../setup/bellhop.ts';
 import { createConnect } from '../setup/connect.ts';
 import { until } from '../setup/until.ts';
@@ -107,6 +109,57 @@ test('a flow whose row says that it is completed ends in the task that the word 
     'workflowExecutionCompleted',
   ]);
   expect((await bellhop.ended(runId)).status).toBe('completed');
+});
+
+test('a run whose app was connected a moment ago goes on in the task that the word came with, without a look of its gate', async () => {
+  const userId = await newUser();
+  const { runId, flow } = await park(userId);
+  await untilWaiting(runWorkflowId(runId));
+  const before = (await eventsOf(runWorkflowId(runId))).length;
+  const account = await bellhop.sandbox.seedAccount({ userId, app: 'slack' });
+  await forUser(bellhop.db, userId, (tx) => completeFlow(tx, flow, account.id));
+  await connect.hint(flow);
+  expect((await bellhop.ended(runId)).status).toBe('completed');
+  const since = (await eventsOf(runWorkflowId(runId))).slice(before);
+  expect(since.slice(0, 7)).toEqual([
+    'workflowExecutionSignaled',
+    'workflowTaskScheduled',
+    'workflowTaskStarted',
+    'workflowTaskCompleted',
+    'timerCanceled',
+    'markerRecorded',
+    'callModel',
+  ]);
+  expect(since).not.toContain('beginRun');
+  // The gate's first one, and the tool call's own.
+  expect(await looksOf(userId)).toBe(2);
+  const events = await forUser(bellhop.db, userId, (tx) => listEvents(tx, runId, { after: 0, limit: 20 }));
+  expect(events.slice(0, 3).map(({ type, data }) => [type, data['app']])).toEqual([
+    ['run.started', undefined],
+    ['connection.required', 'slack'],
+    ['connection.completed', 'slack'],
+  ]);
+});
+
+test('a run that is woken although its app was connected long ago asks Composio, and is not fooled by its rows', async () => {
+  const userId = await newUser();
+  const { runId, flow } = await park(userId);
+  await untilWaiting(runWorkflowId(runId));
+  const account = await bellhop.sandbox.seedAccount({ userId, app: 'slack', status: 'EXPIRED' });
+  await forUser(bellhop.db, userId, async (tx) => {
+    await completeFlow(tx, flow, account.id);
+    const ended_at = sql<Date>`now() - interval '6 minutes'`;
+    await tx.updateTable('connection_flows').set({ ended_at }).where('id', '=', flow.id).execute();
+  });
+  await bellhop.client.workflow
+    .getHandle(runWorkflowId(runId))
+    .signal(connectionCompletedSignal, { app: 'slack' });
+  await until('the gate has looked again', async () => {
+    const history = await eventsOf(runWorkflowId(runId));
+    return history.filter((event) => event === 'timerStarted').length === 2 ? history : null;
+  });
+  expect((await eventsOf(runWorkflowId(runId))).filter((event) => event === 'beginRun')).toHaveLength(2);
+  expect((await bellhop.run(runId)).status).toBe('waiting_for_connection');
 });
 
 test('a word without a row behind it makes the flow look at Composio, and nothing more', async () => {
