@@ -124,7 +124,12 @@ async function createInside(
   const listenUrl = config.database.directUrl;
   const observers = createRunObservers({ db, listenUrl, logger, registry: metrics.registry });
   const sessions = { secret: config.sessionSecret, publicUrl: http.publicUrl };
-  const callbackDesk = createCallbackDesk({ db, composio, logger });
+  const callbackDesk = createCallbackDesk({
+    db,
+    composio,
+    logger,
+    requestsPerMinute: config.composio.requestsPerMinute,
+  });
   const webhooksIn = createWebhooksIn({
     secrets: config.composio.webhookSecrets,
     temporal,

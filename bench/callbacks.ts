@@ -14,10 +14,10 @@ import { machineFacts, percentile, printCpu, printTable, round } from './figures
 import { startMeasured } from './measured-child.ts';
 import { openStand } from './stand.ts';
 
-/** So that the preparation is not what is measured: in it, nobody counts requests. */
-const NO_BUDGET = '100000000';
 const SAMPLE = 50;
 const WARM_UP = 200;
+/** Until nothing is left of the preparation: the request limit has filled up again, or nearly. */
+const SETTLE_MS = 15_000;
 
 export async function runCallbacks(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -41,19 +41,19 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
   const start = (name: 'api' | 'worker', env: Record<string, string>) =>
     startMeasured(join(import.meta.dirname, '..', name, 'main.ts'), { ...stand.env, ...env });
   try {
-    const preparing = start('worker', { COMPOSIO_REQUESTS_PER_MINUTE: NO_BUDGET });
+    const budget = { COMPOSIO_REQUESTS_PER_MINUTE: values['requests-per-minute'] };
+    // One worker throughout: a crowd comes back to the one that has parked its runs, not to one that was just started.
+    const worker = start('worker', budget);
     const userIds = Array.from({ length: users }, (_, i) => `u${String(i).padStart(5, '0')}`);
     const runIds = answersOnly
       ? await openFlows(db, userIds)
       : await parkRuns({ db, client: stand.client }, userIds);
     if (!answersOnly) await untilCount(() => countRuns(db, ['waiting_for_connection']), users);
-    await preparing.stop();
     const consented = await consentAll(db, sandbox);
     const [first] = consented;
     const callbacks = values['to-one'] && first ? Array.from({ length: count }, () => first) : consented;
 
     const port = await findFreePort();
-    const budget = { COMPOSIO_REQUESTS_PER_MINUTE: values['requests-per-minute'] };
     const api = start('api', {
       ...budget,
       LOG_LEVEL: 'error',
@@ -61,14 +61,13 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
       PUBLIC_URL: `http://127.0.0.1:${port}`,
       BELLHOP_API_KEY: 'bench',
     });
-    const worker = start('worker', budget);
     await untilReady(port);
     // A process that has served before, and a full bucket: what follows is the callbacks' own.
     await fireAll(
       port,
       Array.from({ length: WARM_UP }, (_, i) => ({ path: `/oauth/callback/${i}?state=x`, cookie: '' })),
     );
-    await sleep(3_000);
+    await sleep(SETTLE_MS);
     const before = (await sandbox.state()).requests;
     const own = { worker: worker.pid, API: api.pid };
     const cpuBefore = stand.cpuMs(own);
@@ -91,7 +90,7 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     printResumed(resumed, users, (after.total - before.total) / (perMinute / 60));
     printRequests(before.byRoute, after.byRoute);
     printCpu(cpuBefore, stand.cpuMs(own), users, 'callback and run');
-    console.log(`signals, most of ${SAMPLE} flows and runs: ${await mostSignals(stand.client, db, runIds)}`);
+    await printTasks(stand.client, db, runIds);
     await Promise.all([api.stop(), worker.stop()]);
   } finally {
     await db.destroy();
@@ -150,21 +149,34 @@ function printRequests(
   printTable([['Composio requests since', 'count'], ...made.filter(([, count]) => count !== '0')]);
 }
 
-/** Of a sample: how many signals the busiest workflow got. */
-async function mostSignals(
+/** Of a sample: what each kind of workflow got and did, on average. A task that timed out was done for nothing. */
+async function printTasks(
   client: Client,
   db: ReturnType<typeof createDatabase>,
   runIds: readonly string[],
-): Promise<string> {
+): Promise<void> {
   const flows = await asSystem(db, (tx) =>
     tx.selectFrom('connection_flows').select('id').limit(SAMPLE).execute(),
   );
-  const most = async (ids: readonly string[]): Promise<number> =>
-    Math.max(
-      ...(await inLanes(ids, async (workflowId) => {
-        const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
-        return (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
-      })),
-    );
-  return `flows ${await most(flows.map(({ id }) => flowWorkflowId(id)))}, runs ${await most(runIds.slice(0, SAMPLE).map(runWorkflowId))}`;
+  const step = Math.max(1, Math.floor(runIds.length / SAMPLE));
+  const runs = runIds.filter((_, i) => i % step === 0);
+  const rows = await Promise.all(
+    [
+      ['a flow', flows.map(({ id }) => flowWorkflowId(id))] as const,
+      ['a run', runs.map(runWorkflowId)] as const,
+    ].map(async ([what, ids]) => {
+      const histories = await inLanes(ids, (id) => client.workflow.getHandle(id).fetchHistory());
+      const events = histories.flatMap((history) => history.events ?? []);
+      const each = (isOne: (event: (typeof events)[number]) => unknown): string =>
+        round(events.filter((event) => Boolean(isOne(event))).length / ids.length, 2);
+      return [
+        what,
+        each((event) => event.workflowExecutionSignaledEventAttributes),
+        each((event) => event.workflowTaskStartedEventAttributes),
+        each((event) => event.workflowTaskTimedOutEventAttributes),
+        each((event) => event.workflowTaskFailedEventAttributes),
+      ];
+    }),
+  );
+  printTable([[`means of ${SAMPLE}`, 'signals', 'tasks begun', 'timed out', 'failed'], ...rows]);
 }

@@ -1,11 +1,14 @@
 /** What callbacks share in one process: their look-ups, their turn, and their reads from Composio. It holds work that is under way, and nothing of it afterwards. */
 import type { Logger } from 'pino';
 import type { Database } from '../../db/pool.ts';
+import { asSystemOnce } from '../../db/scope.ts';
+import { countUnheardWakes } from '../../db/unheard-wakes.ts';
 import type { ComposioPort } from '../../composio/port.ts';
 import type { ReadAccount } from './account-reader.ts';
 import { createAccountReader } from './account-reader.ts';
 import type { FindAttempt } from './attempt-finder.ts';
 import { createAttemptFinder } from './attempt-finder.ts';
+import { createPace } from './pace.ts';
 import type { Turnstile } from './turnstile.ts';
 import { createTurnstile } from './turnstile.ts';
 
@@ -24,8 +27,16 @@ export function createCallbackDesk(deps: {
   db: Database;
   composio: ComposioPort;
   logger: Logger;
+  /** Of the organisation's limit. */
+  requestsPerMinute: number;
 }): CallbackDesk {
   const turnstile = createTurnstile({
+    paceOf: (its) =>
+      createPace({
+        ...its,
+        perMinute: deps.requestsPerMinute,
+        countUnheard: () => asSystemOnce(deps.db, countUnheardWakes()),
+      }),
     onLateError: (err) =>
       deps.logger.warn({ err }, 'a callback that was answered early failed; its page comes again'),
   });

@@ -4,6 +4,7 @@
  * answered early while the work stays in the queue. While a crowd is still coming in (rush.ts) no work begins: answers first.
  * Nothing is lost with this process: the early page comes again by itself.
  */
+import type { Pace } from './pace.ts';
 import { createRush } from './rush.ts';
 
 /** More would wait for connections of the database's pool, and read-backs of that many are one request to Composio. */
@@ -34,18 +35,27 @@ export type Turnstile = {
   drained(withinMs: number): Promise<void>;
 };
 
-export function createTurnstile({ onLateError }: { onLateError: (error: unknown) => void }): Turnstile {
+export function createTurnstile({
+  onLateError,
+  paceOf = () => ({ hasRoom: () => true, took: () => undefined }),
+}: {
+  onLateError: (error: unknown) => void;
+  /** Without it, work begins as soon as one of so many is over. */
+  paceOf?: (turnstile: { working: () => number; onRoom: () => void }) => Pace;
+}): Turnstile {
   const queue: (() => void)[] = [];
   const names = new Map<string, number>();
   const idle: (() => void)[] = [];
   const rush = createRush({ crowd: LONG_QUEUE, onOver: () => next() });
+  const pace = paceOf({ working: () => working, onRoom: () => next() });
   let working = 0;
 
   const next = (): void => {
-    while (working < AT_ONCE && !rush.isOn()) {
+    while (working < AT_ONCE && !rush.isOn() && pace.hasRoom()) {
       const start = queue.shift();
       if (!start) break;
       working += 1;
+      pace.took();
       start();
     }
     if (working === 0 && queue.length === 0) for (const tell of idle.splice(0)) tell();

@@ -122,7 +122,12 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     registry: metrics.registry,
     ...options.observers,
   });
-  const callbackDesk = createCallbackDesk({ db: bellhop.db, composio, logger });
+  const callbackDesk = createCallbackDesk({
+    db: bellhop.db,
+    composio,
+    logger,
+    requestsPerMinute: 2_000,
+  });
   const webhooksIn = createWebhooksIn({
     secrets: options.webhookSecrets ?? [],
     temporal: temporal.client,
