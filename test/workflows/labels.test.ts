@@ -55,18 +55,22 @@ function closing(source: string, open: number): number {
   return source.length;
 }
 
-/** Spreads a label itself, or takes its options from a function of the same file that does. */
+const LABEL = /\.\.\.label[A-Z]\w*\(/;
+
+/** Functions of this source that make a start's options and spread a label into them. */
+function makersIn(source: string): readonly string[] {
+  return [...source.matchAll(/function (\w*[oO]ptions\w*|\w+Start)\(/g)]
+    .filter(({ index }) => LABEL.test(source.slice(index).split('\n}\n')[0] ?? ''))
+    .map(([, name = '']) => name);
+}
+
+const SHARED = makersIn(readFileSync(join(ROOT, 'workflows', 'messages.ts'), 'utf8'));
+
+/** Spreads a label itself, or takes its options from a function that does, of the same file or of workflows/messages.ts. */
 function isLabelled({ text, source }: Start): boolean {
-  const label = /\.\.\.label[A-Z]\w*\(/;
-  if (label.test(text)) return true;
-  const makers = [...source.matchAll(/function (\w*[oO]ptions\w*)\(/g)].filter(({ index }) => {
-    const open = source.indexOf('{\n', index);
-    return label.test(source.slice(open, closing(source, open)));
-  });
-  return (
-    makers.some(([, name = '']) => text.includes(`${name}(`)) ||
-    (makers.length > 0 && /\boptions\b/.test(text))
-  );
+  if (LABEL.test(text)) return true;
+  const makers = [...makersIn(source), ...SHARED].filter((name) => source.includes(`${name}(`));
+  return makers.some((name) => text.includes(`${name}(`)) || (makers.length > 0 && /\boptions\b/.test(text));
 }
 
 describe('each place that starts a workflow', () => {
