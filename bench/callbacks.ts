@@ -11,7 +11,7 @@ import { flowWorkflowId, runWorkflowId } from '../workflows/messages.ts';
 import { type CallbackAnswer, fireAll } from './callbacks/fire.ts';
 import { consentAll, countRuns, inLanes, openFlows, parkRuns, untilCount } from './callbacks/park.ts';
 import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
-import { startMeasured } from './measured-child.ts';
+import { type MeasuredChild, startMeasured } from './measured-child.ts';
 import { openStand } from './stand.ts';
 
 const SAMPLE = 50;
@@ -38,8 +38,13 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
   const stand = await openStand();
   const db = createDatabase({ url: stand.databaseUrl, name: 'bench' });
   const sandbox = createSandboxControl(stand.composioUrl);
-  const start = (name: 'api' | 'worker', env: Record<string, string>) =>
-    startMeasured(join(import.meta.dirname, '..', name, 'main.ts'), { ...stand.env, ...env });
+  const children: MeasuredChild[] = [];
+  const start = (name: 'api' | 'worker', env: Record<string, string>): MeasuredChild => {
+    const main = join(import.meta.dirname, '..', name, 'main.ts');
+    const child = startMeasured(main, { ...stand.env, ...env });
+    children.push(child);
+    return child;
+  };
   try {
     const budget = { COMPOSIO_REQUESTS_PER_MINUTE: values['requests-per-minute'] };
     // One worker throughout: a crowd comes back to the one that has parked its runs, not to one that was just started.
@@ -91,8 +96,8 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     printRequests(before.byRoute, after.byRoute);
     printCpu(cpuBefore, stand.cpuMs(own), users, 'callback and run');
     await printTasks(stand.client, db, runIds);
-    await Promise.all([api.stop(), worker.stop()]);
   } finally {
+    await Promise.all(children.map((child) => child.stop()));
     await db.destroy();
     await stand.close();
   }
