@@ -14,6 +14,9 @@ import {
 // A start or a signal is answered in milliseconds; a browser or a caller should not wait longer than this for an outage.
 const DEADLINE_MS = 3_000;
 
+/** A flow has one workflow at a time, and may have another after it. */
+const ONCE = { workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE' } as const;
+
 /** Clients whose namespace has refused our search attributes. */
 const lacksAttributes = new WeakSet<Client>();
 
@@ -69,5 +72,3 @@ async function inTime(
     );
   });
 }
-
-const ONCE = { workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE' } as const;

@@ -128,7 +128,7 @@ export async function withdrawAudit(tx: SystemTx, auditId: string): Promise<void
 /** The audit that claims to run, for `sweep` to ask Temporal about. */
 export async function getRunningAudit(
   tx: SystemTx,
-  { olderThanMs = 0 }: { olderThanMs?: number } = {},
+  { olderThanMs }: { olderThanMs: number },
 ): Promise<Audit | null> {
   const row = await tx
     .selectFrom('audits')

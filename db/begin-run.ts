@@ -4,15 +4,12 @@
  */
 import type { ConnectedAccount } from '../domain/gate.ts';
 import { storableText } from '../domain/json.ts';
+import { AHEAD_IN_LINE } from './run-queue.ts';
 import type { Statement } from './statement.ts';
 
 /** As admitRun, recordConnections, forgetMissingConnections and closeEpisodes do it. */
 const BEGIN_RUN = `
-  with line as (
-    select count(*) as ahead from runs o
-    where o.user_id = $2::text and o.finished_at is null and o.id <> $1::text
-      and ((o.admitted_at is not null and o.status = 'running') or o.queued_at is not null)
-  ), run as (
+  with line as (${AHEAD_IN_LINE}), run as (
     update runs r set
       started_at = now(), apps = $3::text[], updated_at = now(), last_event_seq = last_event_seq + 1,
       admitted_at = case when line.ahead < $4::int then clock_timestamp() end,

@@ -4,6 +4,7 @@
  * request. Anything else is for the gate, which asks Composio (activities/run-activities.ts).
  */
 import type { RunLimits } from '../domain/limits.ts';
+import { AHEAD_IN_LINE } from './run-queue.ts';
 import type { Statement } from './statement.ts';
 
 /** So long ago, what a flow has read back is as good as what the gate would read now: a tool call reads once more anyway. */
@@ -11,11 +12,7 @@ const LATELY = "interval '5 minutes'";
 
 /** As settleWaiters, admitRun and appendEvents do it. */
 const RESUME_RUN = `
-  with line as (
-    select count(*) as ahead from runs o
-    where o.user_id = $2::text and o.finished_at is null and o.id <> $1::text
-      and ((o.admitted_at is not null and o.status = 'running') or o.queued_at is not null)
-  ), waits as (
+  with line as (${AHEAD_IN_LINE}), waits as (
     select app, row_number() over (order by app) as n from (
       select distinct app from flow_waiters where run_id = $1::text and state = 'waiting'
     ) w

@@ -6,7 +6,15 @@ import { sql } from 'kysely';
 import { type SystemTx, type UserTx, userLock } from './scope.ts';
 
 /** At work: admitted, not ended, waiting for nobody. */
-const AT_WORK = sql<boolean>`(o.admitted_at is not null and o.status = 'running')`;
+const IS_AT_WORK = "(o.admitted_at is not null and o.status = 'running')";
+const AT_WORK = sql.raw<boolean>(IS_AT_WORK);
+
+/** How many of user $2 stand before run $1, which is in no line yet: for statements that admit a run with all else that they do. */
+export const AHEAD_IN_LINE = `
+    select count(*) as ahead from runs o
+    where o.user_id = $2::text and o.finished_at is null and o.id <> $1::text
+      and (${IS_AT_WORK} or o.queued_at is not null)
+  `;
 
 /**
  * Gives the run a place, or puts it in line behind those who came before. @returns whether it may go on.

@@ -1,7 +1,7 @@
 /**
- * Names and types of what workflows receive and return. Safe to import from clients: nothing here runs in a workflow.
- * Everything carries ids, names, statuses and counts; content stays in PostgreSQL. A signal is a hint: whoever gets it
- * reads the truth again (from Composio or the database) before it acts.
+ * Names and types of what workflows receive and return, and how a flow's is started by whoever starts it. Safe to import from
+ * clients: nothing here runs in a workflow. Everything carries ids, names, statuses and counts; content stays in PostgreSQL. A
+ * signal is a hint: whoever gets it reads the truth again (from Composio or the database) before it acts.
  */
 import { type SearchAttributePair, SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';

@@ -1,8 +1,8 @@
 /**
  * Callbacks in their turn. Thousands of browsers may come back in one moment; each needs a few statements, a read from
  * Composio and a signal. So many are worked at a time, the others stand in a queue, and who would stand there too long is
- * answered early while the work stays in the queue. While a crowd is still coming in (rush.ts) no work begins: answers first.
- * Nothing is lost with this process: the early page comes again by itself.
+ * answered early while the work stays in the queue. While a crowd is still coming in (rush.ts) no work begins: answers first;
+ * then as much of it as what was begun leaves room for (pace.ts). Nothing is lost with this process: the early page comes again by itself.
  */
 import type { Pace } from './pace.ts';
 import { createRush } from './rush.ts';

@@ -108,8 +108,8 @@ describe('a run goes on by its rows', () => {
     expect(await resume(first, 1)).toMatchObject({ isAdmitted: true });
     expect(await resume(second, 1)).toMatchObject({ isAdmitted: false });
     expect(await resume(third, 1)).toMatchObject({ isAdmitted: true });
-    const { rows } = { rows: await the().raw('select id from runs where queued_at is not null') };
-    expect(rows).toEqual([{ id: second.runId }]);
+    const inLine = await the().raw('select id from runs where queued_at is not null');
+    expect(inLine).toEqual([{ id: second.runId }]);
   });
 });
 

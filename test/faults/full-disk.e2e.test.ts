@@ -2,8 +2,8 @@
  * The disk of PostgreSQL is full for a while, on a small disk of its own (tmpfs, which only root may mount). Writes fail, PostgreSQL
  * itself may give up; when there is room again everything goes on, and ledger and journal agree.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -32,7 +32,7 @@ afterEach(async () => {
 async function mountDisk(): Promise<string | null> {
   const folder = await makeTemporaryFolder('full-disk');
   const disk = join(folder, 'disk');
-  execFileSync('mkdir', [disk]);
+  mkdirSync(disk);
   const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m,mode=755`, 'tmpfs', disk]);
   releases.push(() => rmSync(folder, { recursive: true, force: true }));
   if (status !== 0) return null;
