@@ -8,7 +8,7 @@ import {
   noteActiveSeen,
   supersedeAttempts,
 } from '../db/attempts.ts';
-import { acceptAttempt, AttemptEndedError } from '../db/accept-attempt.ts';
+import { acceptAttempt } from '../db/accept-attempt.ts';
 import { loadAccountKnowledge } from '../db/connections.ts';
 import { closeEpisodes } from '../db/episodes.ts';
 import { loadFlowEnd } from '../db/flow-end.ts';
@@ -22,6 +22,7 @@ import type { ConnectAccountInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { cleanAccounts } from './clean-accounts.ts';
 import { finishFlow } from './finish-flow.ts';
+import { createPollPace } from './poll-pace.ts';
 import { inTask, running } from './running.ts';
 
 export type FlowCheck = {
@@ -39,6 +40,7 @@ export type FlowEnd = {
 const SOONEST_LOOK_MS = 1_000;
 
 export function createFlowActivities(deps: ActivityDeps) {
+  const pollInterval = createPollPace(deps.db, deps.settings.pollIntervalMs);
   return {
     /**
      * Of a flow that has ended already: what follows its end. Null while it is open, or where accounts are to be deleted at Composio
@@ -69,7 +71,7 @@ export function createFlowActivities(deps: ActivityDeps) {
         await cleanAccounts(deps, { userId: now.userId, app: now.app });
         const isClicked = attempts.some((attempt) => LIVE_ATTEMPTS.includes(attempt.status));
         return {
-          pollIntervalMs: isClicked ? deps.settings.pollIntervalMs : null,
+          pollIntervalMs: isClicked ? await pollInterval() : null,
           expiresInMs: Math.max(SOONEST_LOOK_MS, end.leftMs),
           ...endOf(now),
         };
@@ -137,7 +139,7 @@ async function advanceAttempt(
       return false;
     }
     if (account.status !== 'ACTIVE' || account.disabled) return false;
-    if (attempt.status === 'verified') return acceptAttempt(tx, flow, attempt, 'callback');
+    if (attempt.status === 'verified') return (await acceptAttempt(tx, attempt, 'callback')) !== null;
     // Only the integrator's own server can say who consented.
     if (attempt.status === 'awaiting_confirm') return false;
     const seenForMs = await noteActiveSeen(tx, attempt.id);
@@ -146,9 +148,6 @@ async function advanceAttempt(
       await moveAttempt(tx, attempt.id, { from: ['open'], to: 'failed', reason: 'callback_lost' });
       return false;
     }
-    return acceptAttempt(tx, flow, attempt, 'poll');
-  }).catch((error: unknown) => {
-    if (error instanceof AttemptEndedError) return false;
-    throw error;
+    return (await acceptAttempt(tx, attempt, 'poll')) !== null;
   });
 }

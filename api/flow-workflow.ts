@@ -1,5 +1,5 @@
 /** The workflow of a connection flow, as the API starts and wakes it. Every call also starts it when it is not there. */
-import type { Client, SignalDefinition } from '@temporalio/client';
+import type { Client, SignalDefinition, WorkflowIdReusePolicy } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Flow, OpenedFlow } from '../db/flows.ts';
 import { startWithAttributes } from '../domain/unknown-attribute.ts';
@@ -35,9 +35,13 @@ export async function startFlowWorkflow(
   }
 }
 
-/** An account of this flow may have become usable. */
+/** The flow has ended, as its row says. Its workflow may have seen that and have ended too: then it need not be told, and none is started. */
 export async function signalFlowCompleted(deps: Temporal, flow: Flow): Promise<void> {
-  await signal(deps, flow, connectionCompletedSignal, [{ app: flow.app }]);
+  try {
+    await signal(deps, flow, connectionCompletedSignal, [{ app: flow.app }], 'ALLOW_DUPLICATE_FAILED_ONLY');
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
 }
 
 /** Somebody clicked: there is an account to look at for a while. */
@@ -50,11 +54,17 @@ async function signal<Args extends unknown[]>(
   flow: Flow,
   definition: SignalDefinition<Args>,
   args: Args,
+  workflowIdReusePolicy: WorkflowIdReusePolicy = ONCE.workflowIdReusePolicy,
 ): Promise<void> {
   await inTime(deps, flow, undefined, (options) =>
     deps.temporal.workflow.signalWithStart<(input: ConnectAccountInput) => Promise<unknown>, unknown[]>(
       CONNECT_ACCOUNT,
-      { ...options, signal: definition as SignalDefinition<unknown[]>, signalArgs: args },
+      {
+        ...options,
+        workflowIdReusePolicy,
+        signal: definition as SignalDefinition<unknown[]>,
+        signalArgs: args,
+      },
     ),
   );
 }

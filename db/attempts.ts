@@ -8,6 +8,7 @@ import type { AttemptStatus } from '../domain/statuses.ts';
 import { newId, newSecret, sha256 } from './ids.ts';
 import type { ConnectionAttemptsTable } from './schema.ts';
 import type { AnyTx, UserTx } from './scope.ts';
+import { type Statement, runStatement } from './statement.ts';
 
 export type Attempt = {
   readonly id: string;
@@ -28,7 +29,7 @@ export type Attempt = {
 };
 
 /** Composio's links live 10 minutes; two more for a consent at the last moment to come back or to be found by polling. */
-const ATTEMPT_LIFE = sql<Date>`now() + interval '12 minutes'`;
+export const ATTEMPT_LIFE = "interval '12 minutes'";
 
 export type AttemptRow = Selectable<ConnectionAttemptsTable> & { readonly is_over: boolean };
 const IS_OVER = sql<boolean>`expires_at <= now()`.as('is_over');
@@ -56,7 +57,7 @@ export async function openAttempt(
       reason: null,
       accepted_by: null,
       code_hash: null,
-      expires_at: ATTEMPT_LIFE,
+      expires_at: sql<Date>`now() + ${sql.raw(ATTEMPT_LIFE)}`,
     })
     .returningAll()
     .returning(IS_OVER)
@@ -97,30 +98,36 @@ export async function listAttempts(tx: AnyTx, flowId: string): Promise<readonly 
   return rows.map(toAttempt);
 }
 
-/** Compare-and-set on the status. @returns whether this call moved it. */
-export async function moveAttempt(
-  tx: AnyTx,
+export type AttemptMove = {
+  readonly from: readonly AttemptStatus[];
+  readonly to: AttemptStatus;
+  readonly reason?: string;
+  readonly acceptedBy?: 'callback' | 'poll' | 'confirm';
+  readonly codeHash?: Buffer;
+};
+
+const MOVE = `
+  update connection_attempts set
+    status = $2::text, reason = coalesce($4::text, reason), accepted_by = coalesce($5::text, accepted_by),
+    code_hash = coalesce($6::bytea, code_hash)
+  where id = $1::text and status = any($3::text[])
+  returning id`;
+
+/** Compare-and-set on the status. Gives whether it moved. */
+export function movingAttempt(
   attemptId: string,
-  move: {
-    from: readonly AttemptStatus[];
-    to: AttemptStatus;
-    reason?: string;
-    acceptedBy?: 'callback' | 'poll' | 'confirm';
-    codeHash?: Buffer | null;
-  },
-): Promise<boolean> {
-  const done = await tx
-    .updateTable('connection_attempts')
-    .set({
-      status: move.to,
-      ...(move.reason === undefined ? {} : { reason: move.reason }),
-      ...(move.acceptedBy === undefined ? {} : { accepted_by: move.acceptedBy }),
-      ...(move.codeHash === undefined ? {} : { code_hash: move.codeHash }),
-    })
-    .where('id', '=', attemptId)
-    .where('status', 'in', [...move.from])
-    .executeTakeFirst();
-  return done.numUpdatedRows > 0n;
+  { from, to, reason, acceptedBy, codeHash }: AttemptMove,
+): Statement<boolean> {
+  return {
+    isPrepared: true,
+    text: MOVE,
+    values: [attemptId, to, from, reason ?? null, acceptedBy ?? null, codeHash ?? null],
+    read: (rows) => rows.length > 0,
+  };
+}
+
+export async function moveAttempt(tx: AnyTx, attemptId: string, move: AttemptMove): Promise<boolean> {
+  return runStatement(tx, movingAttempt(attemptId, move));
 }
 
 /** Notes the first time that polling saw the account ACTIVE. @returns how long ago that was, milliseconds. */

@@ -37,8 +37,16 @@ export async function openEpisode(tx: AnyTx, episode: NewEpisode): Promise<strin
 }
 
 /**
- * The app works again for this user, or is gone. Not so when an execution was refused with the account that Composio goes
- * on calling ACTIVE: that lasts until the flow which asks for another account is over, and is told once.
+ * Of an episode's user and app: an execution was refused with the account that Composio goes on calling ACTIVE, and the flow which
+ * asks for another one is open. `but`: a flow that does not count, for it ends in this very statement.
+ */
+export const isRefused = (episode: string, but = "''"): string => `exists (
+  select from connection_flows f
+  where f.user_id = ${episode}.user_id and f.app = ${episode}.app and f.id <> ${but}
+    and f.status = 'open' and f.refused_account_id is not null and f.expires_at > now())`;
+
+/**
+ * The app works again for this user, or is gone. Not so while it is refused: that lasts until the flow is over, and is told once.
  * `askedAt` of performance.now, before Composio was asked; default: this moment.
  */
 export async function closeEpisodes(
@@ -56,12 +64,7 @@ export async function closeEpisodes(
     .where(sql<boolean>`app = any(${apps as string[]}::text[])`)
     .where('closed_at', 'is', null)
     .where('opened_at', '<=', asked)
-    .where(
-      sql<boolean>`not exists (
-        select 1 from connection_flows f
-        where f.user_id = connection_episodes.user_id and f.app = connection_episodes.app
-          and f.status = 'open' and f.refused_account_id is not null and f.expires_at > now())`,
-    )
+    .where(sql.raw<boolean>(`not ${isRefused('connection_episodes')}`))
     .execute();
 }
 

@@ -5,6 +5,7 @@ import type { FlowStatus } from '../domain/statuses.ts';
 import { newId, newSecret } from './ids.ts';
 import type { ConnectionFlowsTable } from './schema.ts';
 import type { AnyTx, SystemTx, UserTx } from './scope.ts';
+import { runStatement } from './statement.ts';
 
 export type Flow = {
   readonly id: string;
@@ -140,46 +141,36 @@ export async function noteFlowClicked(tx: AnyTx, flowId: string): Promise<void> 
     .execute();
 }
 
+/**
+ * Of a `with`: `done` is the flow, if it was open and `condition` holds; `account` is what is known of its account from then on. They
+ * take the flow's id as $1, the account's as $2.
+ */
+export const completing = (condition = 'true'): string => `
+  done as (
+    update connection_flows set status = 'completed', account_id = $2::text, ended_at = now()
+    where id = $1::text and status = 'open' and ${condition}
+    returning id, user_id, app
+  ), account as (
+    insert into connections
+      (user_id, account_id, app, status, status_reason, disabled, flow_id, verified_at, connected_at)
+    select user_id, $2::text, app, 'ACTIVE', null, false, id, now(), now() from done
+    on conflict (user_id, account_id) do update set
+      status = 'ACTIVE', status_reason = null, verified_at = now(), refused_at = null, last_checked_at = now(),
+      connected_at = coalesce(connections.connected_at, now()),
+      flow_id = coalesce(connections.flow_id, (
+        select a.flow_id from connection_attempts a
+        where a.account_id = excluded.account_id and a.user_id = excluded.user_id limit 1))
+  )`;
+
+const COMPLETE = `with ${completing()} select from done`;
+
 /** Completes an open flow with an account that Composio showed to be this user's, this app's and ACTIVE. @returns whether this call did. */
 export async function completeFlow(
   tx: UserTx,
-  flow: { id: string; userId: string; app: string },
+  { id }: { readonly id: string },
   accountId: string,
 ): Promise<boolean> {
-  const done = await tx
-    .updateTable('connection_flows')
-    .set({ status: 'completed', account_id: accountId, ended_at: sql<Date>`now()` })
-    .where('id', '=', flow.id)
-    .where('status', '=', 'open')
-    .executeTakeFirst();
-  if (done.numUpdatedRows === 0n) return false;
-  await tx
-    .insertInto('connections')
-    .values({
-      user_id: flow.userId,
-      account_id: accountId,
-      app: flow.app,
-      status: 'ACTIVE',
-      status_reason: null,
-      disabled: false,
-      flow_id: flow.id,
-      verified_at: sql<Date>`now()`,
-      connected_at: sql<Date>`now()`,
-    })
-    .onConflict((oc) =>
-      oc.columns(['user_id', 'account_id']).doUpdateSet({
-        status: 'ACTIVE',
-        status_reason: null,
-        verified_at: sql<Date>`now()`,
-        refused_at: null,
-        connected_at: sql<Date>`coalesce(connections.connected_at, now())`,
-        last_checked_at: sql<Date>`now()`,
-        flow_id: sql<string>`coalesce(connections.flow_id, (
-          select a.flow_id from connection_attempts a where a.account_id = ${accountId} and a.user_id = ${flow.userId} limit 1))`,
-      }),
-    )
-    .execute();
-  return true;
+  return runStatement(tx, { text: COMPLETE, values: [id, accountId], read: (rows) => rows.length > 0 });
 }
 
 /**

@@ -18,6 +18,7 @@ import * as auditLog from './migrations/0021-audit-log.ts';
 import * as erasures from './migrations/0022-erasures.ts';
 import * as retention from './migrations/0023-retention.ts';
 import * as browserSessions from './migrations/0024-browser-sessions.ts';
+import * as clickedFlows from './migrations/0025-clicked-flows.ts';
 import { ensureRoles } from './roles.ts';
 
 /** In order; names never change after they landed. */
@@ -38,6 +39,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0022-erasures': erasures,
   '0023-retention': retention,
   '0024-browser-sessions': browserSessions,
+  '0025-clicked-flows': clickedFlows,
 };
 
 /** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */

@@ -43,6 +43,16 @@ export async function forUserInTurn<T>(
   return inOneTrip(db, [stepAs(userId), { ...LOCK, values: [lockName(userId, purpose)] }], statement);
 }
 
+/** `forUserOnce` behind a statement that locks rows: what it locks cannot change under the statement, whose snapshot is taken after it. */
+export async function forUserBehindLock<T>(
+  db: Database,
+  userId: string,
+  lock: { readonly text: string; readonly values: readonly string[] },
+  statement: Statement<T>,
+): Promise<T> {
+  return inOneTrip(db, [stepAs(userId), { ...step(lock.text), values: lock.values }], statement);
+}
+
 /** Held until the transaction ends. Inlined as the user id is in `beginAs`. */
 export function userLock(userId: string, purpose: 'admit'): string {
   return `select pg_advisory_xact_lock(hashtextextended('${lockName(userId, purpose)}', 0))`;
@@ -72,14 +82,16 @@ function stepAs(userId: string): Step {
 }
 
 async function inOneTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {
-  try {
-    return await makeTrip(db, steps, statement);
-  } catch (error) {
-    if (!db.prepares || !isSessionChanged(error)) throw error;
-    // Behind a pooler that nobody told us of. Nothing was done: the statement was refused, and its transaction with it.
-    db.prepares = false;
-    return await makeTrip(db, steps, statement);
-  }
+  return untilNoDeadlock(async () => {
+    try {
+      return await makeTrip(db, steps, statement);
+    } catch (error) {
+      if (!db.prepares || !isSessionChanged(error)) throw error;
+      // Behind a pooler that nobody told us of. Nothing was done: the statement was refused, and its transaction with it.
+      db.prepares = false;
+      return await makeTrip(db, steps, statement);
+    }
+  });
 }
 
 async function makeTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {
@@ -144,9 +156,13 @@ async function inTransaction<T>(
   begin: string,
   work: (tx: Kysely<Schema>) => Promise<T>,
 ): Promise<T> {
+  return untilNoDeadlock(() => tryTransaction(db, begin, work));
+}
+
+async function untilNoDeadlock<T>(transact: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await tryTransaction(db, begin, work);
+      return await transact();
     } catch (error) {
       if (tries >= MOST_TRIES || (error as { code?: unknown } | null)?.code !== DEADLOCK) throw error;
     }

@@ -1,6 +1,7 @@
 /**
  * Attempts by the ids that callbacks name. Those that are asked for while a statement is under way are one statement
- * together: of thousands that come back in one moment, most are looked up at no cost, and a stranger's are refused by it.
+ * together, and in a crowd all who come within some milliseconds: of thousands that come back in one moment, most are looked up at no
+ * cost, and a stranger's are refused by it.
  */
 import { type FoundAttempt, findAttempts } from '../../db/find-attempts.ts';
 import type { Database } from '../../db/pool.ts';
@@ -13,6 +14,12 @@ const AT_ONCE = 2;
 /** Of one statement: it is some 2 kB a row. */
 const MOST_TOGETHER = 500;
 
+/** So many within so long are a crowd, which comes a few at a time: each statement would be for three or four of them. */
+const CROWD = 32;
+const CROWD_MS = 100;
+/** Then there is one statement in this time: nobody's answer is late by it, and sending it costs more than all that is asked with it. */
+const GATHER_MS = 50;
+
 type Waiter = {
   readonly attemptId: string;
   readonly settle: (found: FoundAttempt | null) => void;
@@ -21,12 +28,25 @@ type Waiter = {
 
 export function createAttemptFinder(db: Database): FindAttempt {
   const waiting: Waiter[] = [];
+  const isCrowded = createCrowdCount();
   let asking = 0;
+  let asked = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | null = null;
 
   async function pump(): Promise<void> {
     // Those who come in the same moment are one statement.
     await Promise.resolve();
-    while (asking < AT_ONCE && waiting.length > 0) {
+    while (asking < AT_ONCE && waiting.length > 0 && timer === null) {
+      const now = performance.now();
+      const early = asked + GATHER_MS - now;
+      if (early > 0 && waiting.length < MOST_TOGETHER && isCrowded.now()) {
+        timer = setTimeout(() => {
+          timer = null;
+          void pump();
+        }, early);
+        return;
+      }
+      asked = now;
       const batch = waiting.splice(0, MOST_TOGETHER);
       asking += 1;
       void answer(db, batch).finally(() => {
@@ -38,9 +58,34 @@ export function createAttemptFinder(db: Database): FindAttempt {
 
   return (attemptId) =>
     new Promise((resolve, reject) => {
+      isCrowded.add();
       waiting.push({ attemptId, settle: resolve, fail: reject });
       void pump();
     });
+}
+
+/** Whether so many have come in this stretch of time, or in the one before. */
+function createCrowdCount(): { add(): void; now(): boolean } {
+  let began = 0;
+  let count = 0;
+  let before = 0;
+  const roll = (): void => {
+    const past = performance.now() - began;
+    if (past < CROWD_MS) return;
+    before = past < 2 * CROWD_MS ? count : 0;
+    count = 0;
+    began = performance.now();
+  };
+  return {
+    add() {
+      roll();
+      count += 1;
+    },
+    now() {
+      roll();
+      return Math.max(count, before) >= CROWD;
+    },
+  };
 }
 
 /** Never rejects: each waiter hears it. */

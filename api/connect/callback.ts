@@ -4,18 +4,19 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Logger } from 'pino';
-import { AttemptEndedError, acceptAttempt } from '../../db/accept-attempt.ts';
-import { LIVE_ATTEMPTS, moveAttempt } from '../../db/attempts.ts';
+import { acceptAttemptOnce } from '../../db/accept-attempt.ts';
+import { LIVE_ATTEMPTS, moveAttempt, movingAttempt } from '../../db/attempts.ts';
 import type { FoundAttempt } from '../../db/find-attempts.ts';
 import type { Flow } from '../../db/flows.ts';
 import { newSecret, sha256 } from '../../db/ids.ts';
-import { forUser } from '../../db/scope.ts';
+import { forUser, forUserOnce } from '../../db/scope.ts';
 import type { ApiDeps } from '../deps.ts';
-import { signalAttemptOpened, signalFlowCompleted } from '../flow-workflow.ts';
+import { signalAttemptOpened } from '../flow-workflow.ts';
 import { hasAttemptCookie } from './attempt-cookie.ts';
 import { endAttempt } from './drop-account.ts';
 import type { AccountLook } from './read-account.ts';
 import { lookAtAccount } from './read-account.ts';
+import { tellAccepted } from './tell-accepted.ts';
 
 export type CallbackRequest = {
   readonly attemptId: string;
@@ -115,9 +116,7 @@ async function act(
 async function useState(deps: ApiDeps, found: Found, log: Logger): Promise<CallbackOutcome> {
   const { attempt, flow } = found;
   const to = deps.connect.verifierUrl === null ? 'verified' : 'awaiting_confirm';
-  const isFirst = await forUser(deps.db, flow.userId, (tx) =>
-    moveAttempt(tx, attempt.id, { from: ['open'], to }),
-  );
+  const isFirst = await forUserOnce(deps.db, flow.userId, movingAttempt(attempt.id, { from: ['open'], to }));
   if (!isFirst) return INVALID;
   const outcome = await settle(deps, found, log);
   if (outcome.kind === 'finishing' && outcome.look === 'unasked') await askWorkflowToLook(deps, flow, log);
@@ -164,16 +163,11 @@ async function settle(deps: ApiDeps, { attempt, flow }: Found, log: Logger): Pro
 }
 
 async function acceptConsent(deps: ApiDeps, { attempt, flow }: Found, log: Logger): Promise<CallbackOutcome> {
-  const accepted = await forUser(deps.db, flow.userId, (tx) =>
-    acceptAttempt(tx, flow, attempt, 'callback'),
-  ).catch((error: unknown) => {
-    if (error instanceof AttemptEndedError) return false;
-    throw error;
-  });
-  // Not accepted here: the flow's workflow may have been faster with this very attempt.
+  const accepted = await acceptAttemptOnce(deps.db, attempt, 'callback');
+  // Not accepted here: the flow's workflow may have been faster with this very attempt, and tells everybody.
   if (!accepted && (await deps.callbackDesk.findAttempt(attempt.id))?.attempt.status !== 'accepted')
     return INVALID;
-  await tellWorkflow(deps, flow, log);
+  await tellAccepted(deps, { flow, runIds: accepted?.runIds ?? [] }, log);
   return { kind: 'finished', flow };
 }
 
@@ -181,13 +175,6 @@ async function acceptConsent(deps: ApiDeps, { attempt, flow }: Found, log: Logge
 async function askWorkflowToLook(deps: ApiDeps, flow: Flow, log: Logger): Promise<void> {
   await signalAttemptOpened(deps, flow).catch((error: unknown) =>
     log.warn({ err: error, flowId: flow.id }, 'a flow could not be asked to look for itself'),
-  );
-}
-
-/** The rows say it already; when the word is lost, `sweep` repeats the wakes. */
-export async function tellWorkflow(deps: ApiDeps, flow: Flow, log: Logger): Promise<void> {
-  await signalFlowCompleted(deps, flow).catch((error: unknown) =>
-    log.warn({ err: error, flowId: flow.id }, 'a completed flow could not be told to its workflow'),
   );
 }
 

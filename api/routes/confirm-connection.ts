@@ -1,16 +1,16 @@
 /** POST /v1/connections/{flowId}/confirm: the integrator's server says who consented (verifier mode). */
 import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
-import { AttemptEndedError, acceptAttempt } from '../../db/accept-attempt.ts';
+import { acceptAttemptOnce } from '../../db/accept-attempt.ts';
 import type { Attempt } from '../../db/attempts.ts';
 import { listAttempts } from '../../db/attempts.ts';
 import type { Flow } from '../../db/flows.ts';
 import { getFlow } from '../../db/flows.ts';
 import { sha256 } from '../../db/ids.ts';
-import { asSystem, forUser } from '../../db/scope.ts';
-import { tellWorkflow } from '../connect/callback.ts';
+import { asSystem } from '../../db/scope.ts';
 import { endAttempt } from '../connect/drop-account.ts';
 import { lookAtAccount } from '../connect/read-account.ts';
+import { tellAccepted } from '../connect/tell-accepted.ts';
 import { defineRoute } from '../define-route.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiProblem, unavailable } from '../problem-codes.ts';
@@ -48,8 +48,9 @@ export const confirmConnectionRoute = defineRoute({
     if (look === 'pending' || look === 'unasked')
       throw unavailable('Composio does not show the account as ACTIVE yet.');
     if (look !== 'active') throw new ApiProblem('code_invalid');
-    if (!(await acceptConfirmed(deps, flow, attempt))) throw new ApiProblem('code_invalid');
-    await tellWorkflow(deps, flow, log);
+    const accepted = await acceptAttemptOnce(deps.db, attempt, 'confirm');
+    if (!accepted) throw new ApiProblem('code_invalid');
+    await tellAccepted(deps, { flow, runIds: accepted.runIds }, log);
     const done = await asSystem(deps.db, async (tx) => ({
       flow: await getFlow(tx, flow.id),
       last: (await listAttempts(tx, flow.id))[0] ?? null,
@@ -75,13 +76,4 @@ async function findAttemptByCode(
   );
   if (!attempt) throw new ApiProblem('code_invalid');
   return { flow, attempt };
-}
-
-async function acceptConfirmed(deps: ApiDeps, flow: Flow, attempt: Attempt): Promise<boolean> {
-  try {
-    return await forUser(deps.db, flow.userId, (tx) => acceptAttempt(tx, flow, attempt, 'confirm'));
-  } catch (error) {
-    if (error instanceof AttemptEndedError) return false;
-    throw error;
-  }
 }

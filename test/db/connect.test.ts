@@ -1,6 +1,6 @@
 /** Flows, attempts, waiters and episodes: one open flow per user and app, one acceptance, one telling. */
 import { describe, expect, test } from 'vitest';
-import { AttemptEndedError, acceptAttempt } from '../../db/accept-attempt.ts';
+import { acceptAttempt, acceptAttemptOnce } from '../../db/accept-attempt.ts';
 import {
   getAttempt,
   listUncleanAttempts,
@@ -28,8 +28,8 @@ async function click(userId: string, accountId: string, app = 'slack') {
   await the().user(userId, (tx) => setAttemptAccount(tx, attempt.id, accountId));
   return { flow, attempt: { ...attempt, accountId } };
 }
-const accept = (userId: string, { flow, attempt }: Awaited<ReturnType<typeof click>>) =>
-  the().user(userId, (tx) => acceptAttempt(tx, flow, attempt, 'callback'));
+const accept = ({ attempt }: Awaited<ReturnType<typeof click>>) =>
+  acceptAttemptOnce(the().db, attempt, 'callback');
 const statusOf = async (userId: string, attemptId: string) =>
   (await the().user(userId, (tx) => getAttempt(tx, attemptId)))?.status;
 
@@ -139,7 +139,7 @@ describe('an attempt', () => {
     await the().user(userId, (tx) =>
       openEpisode(tx, { userId, app: 'slack', accountId: 'x', status: 'EXPIRED' }),
     );
-    const accepted = await Promise.all(Array.from({ length: 8 }, () => accept(userId, clicked)));
+    const accepted = await Promise.all(Array.from({ length: 8 }, () => accept(clicked)));
     expect(accepted.filter(Boolean)).toHaveLength(1);
     expect(await the().user(userId, (tx) => getFlow(tx, clicked.flow.id))).toMatchObject({
       status: 'completed',
@@ -158,7 +158,7 @@ describe('an attempt', () => {
   test('of two of one flow at once only one is accepted, and the other’s account never acts', async () => {
     const userId = await the().newUser();
     const [one, two] = [await click(userId, 'ca_1'), await click(userId, 'ca_2')];
-    const results = await Promise.allSettled([accept(userId, one), accept(userId, two)]);
+    const results = await Promise.allSettled([accept(one), accept(two)]);
     expect(results.filter((r) => r.status === 'fulfilled' && r.value)).toHaveLength(1);
     const flow = await the().user(userId, (tx) => getFlow(tx, one.flow.id));
     const loser = flow?.accountId === 'ca_1' ? 'ca_2' : 'ca_1';
@@ -173,7 +173,8 @@ describe('an attempt', () => {
     await the().user(userId, (tx) =>
       moveAttempt(tx, clicked.attempt.id, { from: ['open'], to: 'failed', reason: 'denied' }),
     );
-    await expect(accept(userId, clicked)).rejects.toThrow(AttemptEndedError);
+    expect(await accept(clicked)).toBeNull();
+    expect(await the().user(userId, (tx) => acceptAttempt(tx, clicked.attempt, 'callback'))).toBeNull();
     expect((await the().user(userId, (tx) => getFlow(tx, clicked.flow.id)))?.status).toBe('open');
     expect(await the().user(userId, (tx) => listStoredConnections(tx, userId))).toEqual([]);
   });
@@ -182,7 +183,7 @@ describe('an attempt', () => {
     const userId = await the().newUser();
     const flow = await the().newFlow(userId);
     const { attempt } = await the().user(userId, (tx) => openAttempt(tx, flow));
-    expect(await the().user(userId, (tx) => acceptAttempt(tx, flow, attempt, 'poll'))).toBe(false);
+    expect(await the().user(userId, (tx) => acceptAttempt(tx, attempt, 'poll'))).toBeNull();
   });
 
   test('moves by compare-and-set: of ten uses of its state one goes through', async () => {
@@ -213,11 +214,11 @@ describe('a completed flow', () => {
   test('supersedes the older accounts that flows opened, not those made elsewhere and not a newer one', async () => {
     const userId = await the().newUser();
     const [first, second] = [await click(userId, 'ca_first'), null];
-    await accept(userId, first);
+    await accept(first);
     const later = second ?? (await click(userId, 'ca_second'));
-    await accept(userId, later);
+    await accept(later);
     const gmail = await click(userId, 'ca_gmail', 'gmail');
-    await accept(userId, gmail);
+    await accept(gmail);
     const supersede = (flowId: string, keep: string) =>
       the().user(userId, (tx) => supersedeAccounts(tx, { userId, app: 'slack', flowId, keep }));
     const doomed = async () =>

@@ -1,7 +1,7 @@
 /** A transaction that a deadlock ended runs once more, from its start, and its caller hears nothing of it. */
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
-import { acceptAttempt } from '../../db/accept-attempt.ts';
+import { acceptAttemptOnce } from '../../db/accept-attempt.ts';
 import { getAttempt, openAttempt, setAttemptAccount } from '../../db/attempts.ts';
 import { recordConnections } from '../../db/connections.ts';
 import { getFlow, openFlow } from '../../db/flows.ts';
@@ -82,7 +82,7 @@ test('a flow that completes while a run opens the same flow and records the same
     });
     const asked = { ...flow, timeoutMs: 60_000, reconnect: false, returnUrl: null };
     const [accepted] = await Promise.all([
-      the().user(userId, (tx) => acceptAttempt(tx, flow, { ...attempt, accountId }, 'callback')),
+      acceptAttemptOnce(the().db, { ...attempt, accountId }, 'callback'),
       ...Array.from({ length: 3 }, () =>
         the().user(userId, async (tx) => {
           await recordConnections(tx, userId, [account(userId, accountId)]);
@@ -90,7 +90,7 @@ test('a flow that completes while a run opens the same flow and records the same
         }),
       ),
     ]);
-    expect(accepted).toBe(true);
+    expect(accepted).toEqual({ runIds: [] });
     expect((await the().user(userId, (tx) => getFlow(tx, flow.id)))?.status).toBe('completed');
     expect((await the().user(userId, (tx) => getAttempt(tx, attempt.id)))?.status).toBe('accepted');
   }

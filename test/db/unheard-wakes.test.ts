@@ -27,7 +27,7 @@ test('counts them from the completion of their flow until they go on, for some s
   const [first, second, third] = [await park(), await park(), await park()];
   expect(await count()).toBe(0);
   for (const { userId, flowId } of [first, second])
-    await the().user(userId, (tx) => completeFlow(tx, { id: flowId, userId, app: 'slack' }, `ca_${userId}`));
+    await the().user(userId, (tx) => completeFlow(tx, { id: flowId }, `ca_${userId}`));
   await the().user(third.userId, (tx) => endFlow(tx, third.flowId, 'cancelled', 'x'));
   expect(await count()).toBe(2);
   const { userId, runId } = first;

@@ -74,9 +74,9 @@ export function createConnect(bellhop: TestBellhop) {
       );
       if (!moved) return false;
       const attempt = { ...click.attempt, accountId: click.accountId };
-      const accepted = await forUser(db, flow.userId, (tx) => acceptAttempt(tx, flow, attempt, 'callback'));
+      const accepted = await forUser(db, flow.userId, (tx) => acceptAttempt(tx, attempt, 'callback'));
       await start(flow, connectionCompletedSignal);
-      return accepted;
+      return accepted !== null;
     },
     /** The same, or polling, whichever is quicker on this machine: the flow is completed, and by this click. */
     complete: async (flow: Flow, click: Click): Promise<void> => {
