@@ -39,6 +39,7 @@ export async function buildWorkflowBundle(): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(ROOT, 'workflows', 'index.ts'),
     workflowInterceptorModules: [join(ROOT, 'workflows', 'interceptors.ts')],
+    preloadModules: [join(ROOT, 'workflows', 'preload.ts')],
     // Its progress lines say nothing that a caller could act on; errors are thrown.
     logger: {
       log: () => {},
@@ -63,6 +64,7 @@ function digestSources(): string {
       hash.update(`${folder}/${name}\0`).update(readFileSync(join(ROOT, folder, name)));
     }
   }
-  hash.update(readFileSync(join(ROOT, 'package-lock.json')));
+  // What is bundled with it, and how.
+  hash.update(readFileSync(join(ROOT, 'package-lock.json'))).update(readFileSync(import.meta.filename));
   return hash.digest('hex').slice(0, 32);
 }
