@@ -7,7 +7,7 @@ import { createDatabase } from '../db/pool.ts';
 import { asSystem } from '../db/scope.ts';
 import { createSandboxControl } from '../sandbox/composio/control.ts';
 import { findFreePort } from '../sandbox/free-port.ts';
-import { flowWorkflowId, runWorkflowId } from '../workflows/messages.ts';
+import { CONNECT_ACCOUNT, flowWorkflowId, runWorkflowId } from '../workflows/messages.ts';
 import { type CallbackAnswer, fireAll } from './callbacks/fire.ts';
 import { consentAll, countRuns, inLanes, openFlows, parkRuns, untilCount } from './callbacks/park.ts';
 import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
@@ -95,6 +95,10 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     printResumed(resumed, users, (after.total - before.total) / (perMinute / 60));
     printRequests(before.byRoute, after.byRoute);
     printCpu(cpuBefore, stand.cpuMs(own), users, 'callback and run');
+    await untilCount(async () => users - (await countOpenFlows(stand.client)), users);
+    const overS = (performance.now() - started) / 1_000;
+    console.log(`the flows’ workflows are over ${round(overS)} s after the first callback`);
+    printCpu(cpuBefore, stand.cpuMs(own), users, 'callback, run and flow');
     await printTasks(stand.client, db, runIds);
   } finally {
     await Promise.all(children.map((child) => child.stop()));
@@ -114,6 +118,11 @@ async function untilReady(port: number): Promise<void> {
         : 0,
     1,
   );
+}
+
+async function countOpenFlows(client: Client): Promise<number> {
+  const query = `WorkflowType = '${CONNECT_ACCOUNT}' and ExecutionStatus = 'Running'`;
+  return (await client.workflow.count(query)).count;
 }
 
 function printAnswers(answers: readonly CallbackAnswer[], answeredS: number): void {
