@@ -26,9 +26,14 @@ type Waiter = {
   readonly fail: (error: unknown) => void;
 };
 
-export function createAttemptFinder(db: Database): FindAttempt {
+type Find = (attemptIds: readonly string[]) => Promise<ReadonlyMap<string, FoundAttempt>>;
+
+export function createAttemptFinder(
+  db: Database,
+  find: Find = (attemptIds) => asSystemOnce(db, findAttempts(attemptIds)),
+): FindAttempt {
   const waiting: Waiter[] = [];
-  const isCrowded = createCrowdCount();
+  const crowd = createCrowdCount();
   let asking = 0;
   let asked = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | null = null;
@@ -39,7 +44,7 @@ export function createAttemptFinder(db: Database): FindAttempt {
     while (asking < AT_ONCE && waiting.length > 0 && timer === null) {
       const now = performance.now();
       const early = asked + GATHER_MS - now;
-      if (early > 0 && waiting.length < MOST_TOGETHER && isCrowded.now()) {
+      if (early > 0 && waiting.length < MOST_TOGETHER && crowd.isOn()) {
         timer = setTimeout(() => {
           timer = null;
           void pump();
@@ -49,7 +54,7 @@ export function createAttemptFinder(db: Database): FindAttempt {
       asked = now;
       const batch = waiting.splice(0, MOST_TOGETHER);
       asking += 1;
-      void answer(db, batch).finally(() => {
+      void answer(find, batch).finally(() => {
         asking -= 1;
         void pump();
       });
@@ -58,14 +63,14 @@ export function createAttemptFinder(db: Database): FindAttempt {
 
   return (attemptId) =>
     new Promise((resolve, reject) => {
-      isCrowded.add();
+      crowd.add();
       waiting.push({ attemptId, settle: resolve, fail: reject });
       void pump();
     });
 }
 
 /** Whether so many have come in this stretch of time, or in the one before. */
-function createCrowdCount(): { add(): void; now(): boolean } {
+function createCrowdCount(): { add(): void; isOn(): boolean } {
   let began = 0;
   let count = 0;
   let before = 0;
@@ -81,7 +86,7 @@ function createCrowdCount(): { add(): void; now(): boolean } {
       roll();
       count += 1;
     },
-    now() {
+    isOn() {
       roll();
       return Math.max(count, before) >= CROWD;
     },
@@ -89,10 +94,10 @@ function createCrowdCount(): { add(): void; now(): boolean } {
 }
 
 /** Never rejects: each waiter hears it. */
-async function answer(db: Database, batch: readonly Waiter[]): Promise<void> {
+async function answer(find: Find, batch: readonly Waiter[]): Promise<void> {
   try {
     const ids = [...new Set(batch.map(({ attemptId }) => attemptId))];
-    const found = await asSystemOnce(db, findAttempts(ids));
+    const found = await find(ids);
     for (const { attemptId, settle } of batch) settle(found.get(attemptId) ?? null);
   } catch (error) {
     for (const { fail } of batch) fail(error);
