@@ -6,7 +6,7 @@ import { countClickedFlows } from '../db/clicked-flows.ts';
 import type { Database } from '../db/pool.ts';
 import { asSystemOnce } from '../db/scope.ts';
 
-/** All flows together look ten times a second at most, as long as that gives each its two looks. */
+/** All flows together look ten times a second, as long as that gives each its two looks: to 2,400 of them. */
 const LEAST_GAP_MS = 100;
 /** An attempt lives 12 minutes; a consent without a callback needs two looks in it (CONNECT_CALLBACK_GRACE lies between). */
 const LONGEST_MS = 4 * 60_000;

@@ -1,6 +1,6 @@
 /**
  * What callbacks leave to be done when there is time for it: after a moment, not while a crowd of callbacks waits, and then a few at a
- * time. Held in this process only, so nothing may be left here that would be lost with it.
+ * time. Held in this process only and lost with it: only what somebody else finds too, if later, may be left here.
  */
 
 /** Until the runs that were told first have gone on, mostly: the flow need not tell them again. */
