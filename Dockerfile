@@ -62,4 +62,4 @@ EXPOSE 8080 9464 9465
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Exec form: SIGTERM reaches node, which drains. Run with an init (`docker run --init`), for a signal during the start.
-CMD ["node", "api/main.ts"]
+CMD ["node", "--min-semi-space-size=32", "--max-semi-space-size=32", "--initial-old-space-size=256", "api/main.ts"]

@@ -12,10 +12,12 @@ import { type CallbackAnswer, fireAll } from './callbacks/fire.ts';
 import { consentAll, countRuns, inLanes, openFlows, parkRuns, untilCount } from './callbacks/park.ts';
 import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
 import { type MeasuredChild, startMeasured } from './measured-child.ts';
+import { processFlags } from './process-flags.ts';
 import { openStand } from './stand.ts';
 
 const SAMPLE = 50;
-const WARM_UP = 200;
+/** A process that has served before: its code is compiled. */
+const WARM_UP = 5_000;
 /** Until nothing is left of the preparation: the request limit has filled up again, or nearly. */
 const SETTLE_MS = 15_000;
 
@@ -41,7 +43,7 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
   const children: MeasuredChild[] = [];
   const start = (name: 'api' | 'worker', env: Record<string, string>): MeasuredChild => {
     const main = join(import.meta.dirname, '..', name, 'main.ts');
-    const child = startMeasured(main, { ...stand.env, ...env });
+    const child = startMeasured(main, { ...stand.env, ...env }, processFlags(name));
     children.push(child);
     return child;
   };
@@ -67,7 +69,7 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
       BELLHOP_API_KEY: 'bench',
     });
     await untilReady(port);
-    // A process that has served before, and a full bucket: what follows is the callbacks' own.
+    // And a full bucket: what follows is the callbacks' own.
     await fireAll(
       port,
       Array.from({ length: WARM_UP }, (_, i) => ({ path: `/oauth/callback/${i}?state=x`, cookie: '' })),

@@ -18,6 +18,7 @@ import { acceptBenchRun, scriptedTask } from './accept.ts';
 import { machineFacts, percentile, printTable, round } from './figures.ts';
 import { startMeasured } from './measured-child.ts';
 import { type Round, type Side, measureRound } from './measured-side.ts';
+import { processFlags } from './process-flags.ts';
 import { type Stand, openStand } from './stand.ts';
 
 const CALLS = 5;
@@ -27,8 +28,6 @@ const DEFAULTS = { rounds: '30', runs: '4' } as const;
 const WARM_UP_RUNS = 60;
 const COUNTED_RUNS = 10;
 const USER = 'bench-user';
-/** As `npm run worker` starts it. */
-const WORKER_FLAGS = ['--max-semi-space-size=4'];
 
 type Counts = { readonly commits: number; readonly requests: number };
 
@@ -82,7 +81,7 @@ async function startSides(stand: Stand, db: Database): Promise<Side[]> {
     await (await stand.client.workflow.start(type, options)).result();
   };
   const [bellhop, bare] = await Promise.all([
-    start('../worker/main.ts', { LOG_LEVEL: 'info', TEMPORAL_TASK_QUEUE: 'bellhop' }, WORKER_FLAGS),
+    start('../worker/main.ts', { LOG_LEVEL: 'info', TEMPORAL_TASK_QUEUE: 'bellhop' }, processFlags('worker')),
     start('bare/main.ts', {
       TASK_QUEUE: 'bare',
       MODEL_URL: stand.modelUrl,

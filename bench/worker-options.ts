@@ -7,7 +7,8 @@ import { Worker, type WorkerOptions } from '@temporalio/worker';
 const change = process.env['BENCH_WORKER_OPTIONS'];
 if (change !== undefined) {
   const changed = JSON.parse(change) as Partial<WorkerOptions>;
-  const create = Worker.create.bind(Worker);
-  Worker.create = (options: WorkerOptions) =>
-    create(options.workflowBundle === undefined ? options : { ...options, ...changed });
+  const create = Reflect.get(Worker, 'create') as typeof Worker.create;
+  Worker.create = function (this: typeof Worker, options: WorkerOptions) {
+    return create.call(this, options.workflowBundle === undefined ? options : { ...options, ...changed });
+  };
 }

@@ -3,16 +3,12 @@
  * the attempts to deliver notices on another; tool calls and audits on further ones where that was asked for. Starts polling at
  * `run()`, not before.
  */
-import {
-  type NativeConnection,
-  Worker,
-  type WorkerOptions,
-  type WorkflowBundleOption,
-} from '@temporalio/worker';
+import type { NativeConnection, Worker, WorkerOptions, WorkflowBundleOption } from '@temporalio/worker';
 import { type ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
 import { logActivityIds } from '../telemetry/activity-ids.ts';
 import { auditTaskQueue, noticesTaskQueue, toolsTaskQueue } from '../workflows/messages.ts';
+import { BellhopWorker } from './bellhop-worker.ts';
 
 export type WorkerDeps = ActivityDeps & {
   readonly connection: NativeConnection;
@@ -71,7 +67,7 @@ export type RunningWorker = Pick<Worker, 'run' | 'shutdown' | 'getState'>;
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const workers: Worker[] = [];
   for (const queue of deps.queues ?? (['main', 'notices'] as const))
-    workers.push(await Worker.create(OPTIONS[queue](deps)));
+    workers.push(await BellhopWorker.create(OPTIONS[queue](deps)));
   return together(workers);
 }
 

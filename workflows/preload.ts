@@ -6,7 +6,7 @@ import './index.ts';
 import './interceptors.ts';
 
 /**
- * The SDK notes the stack of each promise that a workflow makes, for the "Call Stack" of Temporal's UI, and finds the place of each
- * frame in the source. Of V8's ten two are the SDK's own hook; four more say where a workflow stands.
+ * Each promise that a workflow makes keeps the frames of where it was made, for the "Call Stack" of Temporal's UI. Four of them say where
+ * a workflow stands; two more are above them where the SDK captures them itself (a replay).
  */
 Error.stackTraceLimit = 6;

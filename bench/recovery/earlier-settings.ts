@@ -32,6 +32,8 @@ export async function writeEarlierBundle(file: string): Promise<void> {
 }
 
 if (process.env['BENCH_SETTINGS'] === 'earlier') {
-  const create = Worker.create.bind(Worker);
-  Worker.create = (options: WorkerOptions) => create({ ...options, ...EARLIER_OPTIONS });
+  const create = Reflect.get(Worker, 'create') as typeof Worker.create;
+  Worker.create = function (this: typeof Worker, options: WorkerOptions) {
+    return create.call(this, { ...options, ...EARLIER_OPTIONS });
+  };
 }

@@ -118,17 +118,18 @@ function watchRequests(reach: (point: Failpoint) => void): void {
 }
 
 function watchActivities(reach: (point: Failpoint) => void): void {
-  const create = Worker.create.bind(Worker);
-  Worker.create = (options: WorkerOptions) => {
+  const create = Reflect.get(Worker, 'create') as typeof Worker.create;
+  // Of whichever class is asked: ours is one of its own (worker/bellhop-worker.ts).
+  Worker.create = function (this: typeof Worker, options: WorkerOptions) {
     const activities = options.activities as Record<string, (...args: unknown[]) => Promise<unknown>>;
     const { executeTool } = activities;
-    if (!executeTool) return create(options); // a worker for other work
+    if (!executeTool) return create.call(this, options); // a worker for other work
     const watched = async (...args: unknown[]): Promise<unknown> => {
       const outcome = await executeTool(...args);
       reach('completion:before');
       return outcome;
     };
-    return create({ ...options, activities: { ...activities, executeTool: watched } });
+    return create.call(this, { ...options, activities: { ...activities, executeTool: watched } });
   };
 }
 

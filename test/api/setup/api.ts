@@ -3,6 +3,7 @@
  * against the OpenAPI document on the way.
  */
 import { request } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { Writable } from 'node:stream';
 import type { ActivitySettings } from '../../../activities/deps.ts';
 import { createApp } from '../../../api/app.ts';
@@ -94,7 +95,8 @@ const CONNECT: Config['connect'] = {
 export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
   const served: { app?: ReturnType<typeof createApp> } = {};
   // The address is a part of the links that the app makes, so it has to be known first.
-  const server = await startServer((req, res) => void served.app?.(req, res), 0);
+  const listener: RequestListener = (req, res) => void served.app?.(req, res);
+  const server = await startServer(listener, 0);
   const url = `http://127.0.0.1:${server.port}`;
   const publicUrl = options.publicUrl ?? url;
   const bellhop = await startTestBellhop({
