@@ -27,6 +27,8 @@ export type Turnstile = {
   arrive(): () => void;
   /** Errors of work that was answered early already go to `onLateError`. */
   pass<T>(name: string, work: () => Promise<T>): Promise<Passed<T>>;
+  /** Resolves when no crowd is coming in: what costs the machine more than an answer waits for the answers. At once without one. */
+  calm(): Promise<void>;
   /** Whether work of this name waits or is being done. */
   holds(name: string): boolean;
   /** How many wait. */
@@ -46,7 +48,14 @@ export function createTurnstile({
   const queue: (() => void)[] = [];
   const names = new Map<string, number>();
   const idle: (() => void)[] = [];
-  const rush = createRush({ crowd: LONG_QUEUE, onOver: () => next() });
+  const afterRush: (() => void)[] = [];
+  const rush = createRush({
+    crowd: LONG_QUEUE,
+    onOver: () => {
+      for (const tell of afterRush.splice(0)) tell();
+      next();
+    },
+  });
   const pace = paceOf({ working: () => working, onRoom: () => next() });
   let working = 0;
 
@@ -68,6 +77,9 @@ export function createTurnstile({
     arrive() {
       rush.move(1);
       return () => rush.move(-1);
+    },
+    async calm() {
+      if (rush.isOn()) await new Promise<void>((resolve) => afterRush.push(resolve));
     },
     holds: (name) => names.has(name),
     async pass(name, work) {

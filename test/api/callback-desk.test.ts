@@ -54,11 +54,15 @@ describe('the turnstile', () => {
     );
     const early = await Promise.all(crowd.slice(64));
     expect(early.every(({ kind }) => kind === 'early')).toBe(true);
+    let isCalm = false;
+    const calm = turnstile.calm().then(() => (isCalm = true));
     await wait(300);
-    expect(begun).toBe(0);
+    expect([begun, isCalm]).toEqual([0, false]);
     for (const gone of arrived) gone();
+    await calm;
     await turnstile.drained(60_000);
     expect(begun).toBe(200);
+    await turnstile.calm();
   });
 
   it('works for a crowd that does not end after four seconds at the latest', async () => {
