@@ -9,6 +9,7 @@ import { runNotify } from './notify.ts';
 import { runOverhead } from './overhead.ts';
 import { runParked } from './parked.ts';
 import { runRecovery } from './recovery.ts';
+import { runReplay } from './replay.ts';
 import { runStart } from './start.ts';
 import { runWorker } from './worker.ts';
 
@@ -53,6 +54,10 @@ const BENCHES: Readonly<Record<string, { run: (args: readonly string[]) => Promi
   worker: {
     run: runWorker,
     what: 'a burst of runs with other numbers of slots, pollers, cached workflows, eager activities',
+  },
+  replay: {
+    run: runReplay,
+    what: 'workflow code: one recorded run replayed in the SDK’s thread and in ours',
   },
   start: { run: runStart, what: '`npm start` to ready, cold (no data) and warm' },
 };
