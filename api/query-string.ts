@@ -16,11 +16,7 @@ export function parseQuery(url: string): Record<string, string> {
   return query;
 }
 
-/** What has to be decoded at all; most values are letters and digits. */
-const ENCODED = /[%+]/;
-
 function decode(text: string): string {
-  if (!ENCODED.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {

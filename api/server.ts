@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { ConfigError } from '../config/config-error.ts';
 import { answerClientErrors } from './client-errors.ts';
-import { messageClasses } from './message-classes.ts';
 import type { HttpMetrics } from './metrics.ts';
 
 export type Patience = {
@@ -38,7 +37,7 @@ export type RunningServer = { readonly port: number; close(): Promise<void> };
 
 /** @throws the listen error, such as EADDRINUSE. */
 export async function startServer(
-  app: RequestListener | express.Express,
+  app: RequestListener,
   port: number,
   patience = PATIENCE,
 ): Promise<RunningServer> {
@@ -49,7 +48,6 @@ export async function startServer(
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: patience.checkIntervalMs,
       maxHeaderSize: MAX_HEADER_BYTES,
-      ...('request' in app ? messageClasses(app) : {}),
       // Ours is told as a problem: see host-header.ts.
       requireHostHeader: false,
     },

@@ -1,9 +1,8 @@
 /**
  * The SDK's worker, but for the thread in which workflow code runs. It knows nothing of what the worker is for.
  *
- * The SDK gives each call into workflow code a time limit, for which Node starts and ends a thread: 125 µs of CPU where the call itself
- * takes 2, some twenty times in a run that is woken. Here the thread as a whole is watched instead, and the stacks of promises cost
- * less (`npm run bench -- callbacks`, ADR 0023).
+ * The SDK gives each call into workflow code a time limit, for which Node starts and ends a thread, some twenty times in a run that is
+ * woken. Here the thread as a whole is watched instead, and the stacks of promises cost less (`npm run bench -- replay`, ADR 0023).
  */
 import { Worker as Thread } from 'node:worker_threads';
 import { type CompiledWorkerOptions, type Logger, Worker } from '@temporalio/worker';

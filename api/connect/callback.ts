@@ -167,6 +167,8 @@ async function acceptConsent(deps: ApiDeps, { attempt, flow }: Found, log: Logge
   // Not accepted here: the flow's workflow may have been faster with this very attempt, and tells everybody.
   if (!accepted && (await deps.callbackDesk.findAttempt(attempt.id))?.attempt.status !== 'accepted')
     return INVALID;
+  // Let in before it was seen that a crowd comes: each run that goes on now takes the processor of a hundred answers.
+  await deps.callbackDesk.turnstile.calm();
   await tellAccepted(deps, { flow, runIds: accepted?.runIds ?? [] }, log);
   return { kind: 'finished', flow };
 }

@@ -22,8 +22,6 @@ export async function tellAccepted(
   const tellFlow = () => signalFlowCompleted(deps, flow);
   const onError = (err: unknown) =>
     log.warn({ err, flowId: flow.id }, 'a completed flow could not be told to its workflow');
-  // Those who were let in before it was seen that a crowd comes: each run that goes on now takes the processor of a hundred answers.
-  await turnstile.calm();
   if (turnstile.waiting === 0 || runIds.length > MOST_WAKES) {
     await tellFlow().catch((error: unknown) => {
       onError(error);

@@ -79,9 +79,8 @@ function comeAgain(
   hints: Hints,
   { flow, ahead }: { flow: { appName: string }; ahead: number },
 ): { status: 200; page: string } {
-  const known = Object.entries({ ...pickHints(hints), again: '1' });
-  const query = known.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
-  const path = `/oauth/callback/${encodeURIComponent(attemptId)}?${query}`;
+  const known = { ...pickHints(hints), again: '1' };
+  const path = `/oauth/callback/${encodeURIComponent(attemptId)}?${new URLSearchParams(known).toString()}`;
   const seconds = Math.min(
     LATEST_S,
     SOONEST_S + Math.ceil((ahead / WORKED_PER_SECOND) * (1 + Math.random() / 4)),

@@ -1,4 +1,8 @@
-/** A crowd of callbacks whose runs wait: each run goes on, told once, before its flow is; each flow's workflow ends; each call is made once. */
+/**
+ * A crowd of callbacks whose runs wait: answers come before runs; each run goes on, told once, before its flow is; each flow's workflow
+ * ends; each call is made once.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { flowWorkflowId, runWorkflowId } from '../../workflows/messages.ts';
 import { createStage } from '../attacks/stage.ts';
@@ -60,4 +64,36 @@ it('wakes every run itself, and ends the flows when it is through', async () => 
   // Who stood before others in the crowd was told first; of the last nobody waited behind.
   const first = facts.filter(({ run, flow }) => (run[0] ?? 0) < (flow[0] ?? 0));
   expect(first.length).toBeGreaterThan(CROWD / 4);
+}, 300_000);
+
+/** What api/connect/rush.ts takes for a crowd, and for how long at the most. */
+const MANY = 64;
+const LONGEST_RUSH_MS = 4_000;
+
+it('lets a run go on that was let in before a crowd came only when the crowd has its answers', async () => {
+  const stage = createStage(api);
+  const { turnstile } = api.callbackDesk;
+  const target = await stage.target();
+  const click = await stage.click(target);
+  await stage.lookedAt(target);
+  const callback = await stage.consent(click);
+  const slow = await api.bellhop.sandbox.addFault({
+    match: { method: 'GET' },
+    action: { type: 'latency', ms: 300 },
+  });
+  const page = click.browser.get(callback);
+  await expect.poll(() => turnstile.holds(click.attemptId), { interval: 5, timeout: 60_000 }).toBe(true);
+
+  const crowdCame = Date.now();
+  const leave = Array.from({ length: MANY }, () => turnstile.arrive());
+  await expect.poll(async () => (await stage.flowOf(target)).status, { timeout: 60_000 }).toBe('completed');
+  await sleep(500);
+  const crowdWent = Math.min(Date.now(), crowdCame + LONGEST_RUSH_MS);
+  for (const gone of leave) gone();
+
+  expect((await page).status).toBe(200);
+  expect((await api.bellhop.ended(target.runId, PATIENCE_MS)).status).toBe('completed');
+  const [told = 0] = await toldAt(runWorkflowId(target.runId));
+  expect(told * 1_000).toBeGreaterThanOrEqual(crowdWent);
+  await api.bellhop.sandbox.removeFault(slow.id);
 }, 300_000);

@@ -17,12 +17,7 @@ function aStage({ waiting = 0 } = {}) {
   const told: string[] = [];
   const warned: string[] = [];
   const fail = new Map<string, Error>();
-  let over: () => void = () => undefined;
-  const crowd = {
-    waiting,
-    isComing: false,
-    calm: () => (crowd.isComing ? new Promise<void>((resolve) => (over = resolve)) : Promise.resolve()),
-  };
+  const crowd = { waiting };
   const tell = async (who: string): Promise<void> => {
     told.push(who);
     const error = fail.get(who);
@@ -46,7 +41,6 @@ function aStage({ waiting = 0 } = {}) {
     warned,
     fail,
     crowd,
-    isThrough: () => over(),
     later,
     accept: (runIds: readonly string[]) =>
       tellAccepted({ temporal, taskQueue: 'q', callbackDesk }, { flow, runIds }, log),
@@ -71,18 +65,6 @@ test('in a crowd the runs are told, and the flow when nobody waits any more', as
   stage.crowd.waiting = 0;
   await vi.advanceTimersByTimeAsync(500);
   expect(stage.told.slice(2)).toEqual([FLOW]);
-});
-
-test('while a crowd comes in nobody is told, and then the runs', async () => {
-  const stage = aStage();
-  stage.crowd.isComing = true;
-  const accepted = stage.accept(['r1']);
-  await vi.advanceTimersByTimeAsync(1_000);
-  expect(stage.told).toEqual([]);
-  stage.crowd.waiting = 1;
-  stage.isThrough();
-  await accepted;
-  expect(stage.told).toEqual(['run-r1 slack']);
 });
 
 test('one user’s runs that are too many for a crowd to wait for are woken by the flow', async () => {

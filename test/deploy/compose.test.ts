@@ -51,6 +51,20 @@ describe('docker-compose.yml', () => {
     expect(isCovered(script, copiedPaths(readStage('runtime')))).toBe(true);
   });
 
+  it.each(['api', 'worker'] as const)(
+    'starts %s with the options of node that `npm run` gives it',
+    (name) => {
+      const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+      expect(`exec ${asList(serviceOf(name)['command']).join(' ')}`).toBe(scripts[name]);
+    },
+  );
+
+  it('starts the image without a command as the API', () => {
+    expect(JSON.parse(lastOf(readStage('runtime'), 'CMD') ?? '')).toEqual(
+      asList(serviceOf('api')['command']),
+    );
+  });
+
   it.each(PROCESSES)('gives %s only variables that the configuration knows', (name) => {
     const known: readonly string[] = [...Object.keys(variables), ...TEMPORAL_VARIABLES, ...TRACING_VARIABLES];
     expect(Object.keys(environmentOf(name)).filter((variable) => !known.includes(variable))).toEqual([]);

@@ -3,14 +3,13 @@
  * against the OpenAPI document on the way.
  */
 import { request } from 'node:http';
-import type { RequestListener } from 'node:http';
 import { Writable } from 'node:stream';
 import type { ActivitySettings } from '../../../activities/deps.ts';
 import { createApp } from '../../../api/app.ts';
 import { createAuthenticate } from '../../../api/auth.ts';
 import { PLAIN_BRAND } from '../../../api/brand.ts';
 import { createCallerLimits } from '../../../api/caller-limits.ts';
-import { createCallbackDesk } from '../../../api/connect/callback-desk.ts';
+import { type CallbackDesk, createCallbackDesk } from '../../../api/connect/callback-desk.ts';
 import type { ApiDeps } from '../../../api/deps.ts';
 import { createLogger } from '../../../api/logger.ts';
 import { createHttpMetrics } from '../../../api/metrics.ts';
@@ -59,6 +58,7 @@ export type TestApi = {
   readonly port: number;
   readonly call: <T = AnyBody>(method: string, path: string, options?: CallOptions) => Promise<Answer<T>>;
   readonly observers: RunObservers;
+  readonly callbackDesk: CallbackDesk;
   /** Everything that was logged so far, as text. */
   readonly logged: () => string;
   readonly close: () => Promise<void>;
@@ -95,8 +95,7 @@ const CONNECT: Config['connect'] = {
 export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
   const served: { app?: ReturnType<typeof createApp> } = {};
   // The address is a part of the links that the app makes, so it has to be known first.
-  const listener: RequestListener = (req, res) => void served.app?.(req, res);
-  const server = await startServer(listener, 0);
+  const server = await startServer((req, res) => void served.app?.(req, res), 0);
   const url = `http://127.0.0.1:${server.port}`;
   const publicUrl = options.publicUrl ?? url;
   const bellhop = await startTestBellhop({
@@ -176,6 +175,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
       return { ...answer, body: body as never };
     },
     observers,
+    callbackDesk,
     logged: () => lines.join(''),
     close: async () => {
       await observers.close();
