@@ -90,6 +90,7 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     const answers = await fireAll(port, callbacks);
     const answeredS = (performance.now() - started) / 1_000;
     printAnswers(answers, answeredS);
+    printCpu(cpuBefore, stand.cpuMs(own), count, 'callback until all were answered');
     if (answersOnly) return;
     await watching;
     const after = (await sandbox.state()).requests;

@@ -55,6 +55,7 @@ type Verdict = 'invalid' | 'other_browser' | 'late' | 'resume' | 'denied' | 'con
 
 export async function handleCallback(deps: ApiDeps, request: CallbackRequest): Promise<CallbackOutcome> {
   const { findAttempt, turnstile } = deps.callbackDesk;
+  const since = performance.now();
   const arrived = turnstile.arrive();
   let found: Found | null;
   try {
@@ -69,7 +70,7 @@ export async function handleCallback(deps: ApiDeps, request: CallbackRequest): P
   // Its own first request is still under way.
   if (request.isAgain && turnstile.holds(attempt.id))
     return { kind: 'early', flow, ahead: turnstile.waiting };
-  const passed = await turnstile.pass(attempt.id, () => act(deps, found, verdict, request));
+  const passed = await turnstile.pass(attempt.id, () => act(deps, found, verdict, request), since);
   if (passed.kind === 'done') return passed.value;
   return verdict === 'other_browser' ? INVALID : { kind: 'early', flow, ahead: passed.ahead };
 }

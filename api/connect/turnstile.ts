@@ -25,8 +25,12 @@ export type Passed<T> =
 export type Turnstile = {
   /** Somebody has come and is looked at. To be called when that is over, and `pass` was. */
   arrive(): () => void;
-  /** Errors of work that was answered early already go to `onLateError`. */
-  pass<T>(name: string, work: () => Promise<T>): Promise<Passed<T>>;
+  /**
+   * Errors of work that was answered early already go to `onLateError`.
+   *
+   * @param since when it came, by `performance.now()`: patience is counted from there.
+   */
+  pass<T>(name: string, work: () => Promise<T>, since?: number): Promise<Passed<T>>;
   /** Resolves when no crowd is coming in: what costs the machine more than an answer waits for the answers. At once without one. */
   calm(): Promise<void>;
   /** Whether work of this name waits or is being done. */
@@ -82,7 +86,7 @@ export function createTurnstile({
       if (rush.isOn()) await new Promise<void>((resolve) => afterRush.push(resolve));
     },
     holds: (name) => names.has(name),
-    async pass(name, work) {
+    async pass(name, work, since = performance.now()) {
       const ahead = queue.length;
       if (ahead >= MOST_WAITING) return { kind: 'full', ahead };
       names.set(name, (names.get(name) ?? 0) + 1);
@@ -101,7 +105,7 @@ export function createTurnstile({
       const answered =
         ahead >= LONG_QUEUE
           ? early
-          : await inTime(result, { begun: admitted, isCrowded: () => rush.isOn(), early });
+          : await inTime(result, { begun: admitted, isCrowded: () => rush.isOn(), early, since });
       if (answered.kind === 'early') result.catch(onLateError);
       return answered;
     },
@@ -121,15 +125,24 @@ export function createTurnstile({
 /** The result, or `early`: when it has not begun in time, or a crowd has come over it, or it has not ended in time. */
 async function inTime<T, E>(
   result: Promise<T>,
-  { begun, isCrowded, early }: { begun: Promise<void>; isCrowded: () => boolean; early: E },
+  {
+    begun,
+    isCrowded,
+    early,
+    since,
+  }: { begun: Promise<void>; isCrowded: () => boolean; early: E; since: number },
 ): Promise<T | E> {
   const { promise: late, resolve } = Promise.withResolvers<E>();
   let hasBegun = false;
   void begun.then(() => (hasBegun = true));
-  const whole = setTimeout(resolve, WHOLE_PATIENCE_MS, early);
-  const beginning = setTimeout(() => {
-    if (!hasBegun || isCrowded()) resolve(early);
-  }, PATIENCE_MS);
+  const past = performance.now() - since;
+  const whole = setTimeout(resolve, Math.max(0, WHOLE_PATIENCE_MS - past), early);
+  const beginning = setTimeout(
+    () => {
+      if (!hasBegun || isCrowded()) resolve(early);
+    },
+    Math.max(0, PATIENCE_MS - past),
+  );
   try {
     return await Promise.race([result, late]);
   } finally {

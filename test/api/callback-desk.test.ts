@@ -106,6 +106,18 @@ describe('the turnstile', () => {
     expect((await Promise.all(busy)).every(({ kind }) => kind === 'early')).toBe(true);
   });
 
+  it('counts both patiences from when somebody came, not from when it was known who it is', async () => {
+    const turnstile = createTurnstile({ onLateError: () => undefined });
+    const started = performance.now();
+    const begun = [...Array(64).keys()].map((i) => turnstile.pass(`b${i}`, () => never, started - 4_000));
+    expect(await turnstile.pass('waits', async () => 1, started - 1_000)).toEqual({
+      kind: 'early',
+      ahead: 0,
+    });
+    expect((await Promise.all(begun)).every(({ kind }) => kind === 'early')).toBe(true);
+    expect(performance.now() - started).toBeLessThan(900);
+  });
+
   it('refuses who would be the 20,001st to wait, does not do that work, and tells of late errors only', async () => {
     const late: unknown[] = [];
     const turnstile = createTurnstile({ onLateError: (error) => late.push(error) });
