@@ -57,6 +57,8 @@ export type RouteRequest<P, Q, H, B, S> = {
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** The same, for work that outlives the answer: it keeps neither request nor response. */
+  readonly logLater: () => Logger;
 };
 
 type Headers = Readonly<Record<string, string | readonly string[]>>;

@@ -3,7 +3,6 @@
  * nothing about what would be valid. Everything that goes wrong comes out of the one error handler.
  */
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
-import type { Logger } from 'pino';
 import { z } from 'zod';
 import { admit } from './admit.ts';
 import { forbidden, hasScope } from './auth.ts';
@@ -16,7 +15,7 @@ import { ApiProblem, PROBLEMS } from './problem-codes.ts';
 import { sendProblem, toProblem } from './problems.ts';
 import { parseQuery } from './query-string.ts';
 import { type RequestIds, idsOfAnswer, idsOfRequest } from './request-ids.ts';
-import { requestIdOf } from './request-log.ts';
+import { lazyLog, requestIdOf } from './request-log.ts';
 import { isStream, sendStream } from './send-stream.ts';
 
 const NOTHING = z.strictObject({});
@@ -88,7 +87,8 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
   const ids = idsOfRequest(params, body, query);
   res.locals['ids'] = ids;
   let signal: AbortSignal | undefined;
-  let log: Logger | undefined;
+  const requestId = requestIdOf(res);
+  const logLater = lazyLog(deps.logger, { reqId: requestId, ...ids });
   return {
     principal: principal as null,
     params,
@@ -96,18 +96,19 @@ async function readRequest(route: Route, deps: ApiDeps, req: Request, res: Respo
     headers: parsedHeaders,
     body,
     rawBody: route.signed ? await readRawBody(req) : Buffer.alloc(0),
-    requestId: requestIdOf(res),
+    requestId,
     host: req.headers.host ?? '',
     forwardedHost: req.headersDistinct['x-forwarded-host']?.[0] ?? '',
     cookie: req.headers.cookie ?? '',
     prefers: (types) => req.accepts([...types]) || null,
-    // Made when they are asked for: most requests say nothing but their own line, and wait for nothing.
+    // Made when they are asked for: most requests wait for nothing and say nothing.
     get signal() {
       return (signal ??= signalOf(res));
     },
     get log() {
-      return (log ??= req.log.child(ids));
+      return logLater();
     },
+    logLater,
   };
 }
 

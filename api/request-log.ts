@@ -22,14 +22,19 @@ export function requestIdOf(res: Response): string {
   return typeof id === 'string' ? id : '';
 }
 
+/** Made when it is first asked for: most requests say nothing but their own line. Keeps nothing of the request but these words. */
+export function lazyLog(logger: Logger, words: Readonly<Record<string, string>>): () => Logger {
+  let log: Logger | undefined;
+  return () => (log ??= logger.child(words));
+}
+
 export function createRequestLog(logger: Logger): RequestHandler {
   return (req, res, next) => {
     const started = Date.now();
     // A caller's id is not taken over: it could be made to collide, or to say something else in our logs.
     const id = randomUUID();
     res.setHeader(HEADER, id);
-    let log: Logger | undefined;
-    Object.defineProperty(req, 'log', { get: () => (log ??= logger.child({ reqId: id })) });
+    Object.defineProperty(req, 'log', { get: lazyLog(logger, { reqId: id }) });
     // Probes every few seconds would drown the rest. Express changes the address while it looks for a route.
     const { method, originalUrl: url } = req;
     if (url !== '/healthz' && url !== '/readyz')

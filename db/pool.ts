@@ -26,6 +26,12 @@ export type DatabaseOptions = {
   readonly onIdleError?: (error: Error) => void;
 };
 
+/**
+ * Connections that stay open: thousands of callbacks that come in one moment would else be held up by the first of them, whose
+ * connection is opened, logged in and warmed up while they all come in.
+ */
+const KEPT_OPEN = 4;
+
 const INT8 = pg.types.builtins.INT8;
 
 export function createDatabase(options: DatabaseOptions): Database {
@@ -34,6 +40,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     connectionString: url,
     application_name: name,
     max: maxConnections,
+    min: KEPT_OPEN,
     // A database that does not answer must fail the attempt, not hang it: Temporal or the caller tries again.
     connectionTimeoutMillis: 5_000,
     // Longer than any statement of ours (the longest, a page of the audit, takes milliseconds).
@@ -42,6 +49,8 @@ export function createDatabase(options: DatabaseOptions): Database {
     query_timeout: 20_000,
     idle_in_transaction_session_timeout: 30_000,
     keepAlive: true,
+    // Before what stands between forgets a connection that says nothing.
+    keepAliveInitialDelayMillis: 30_000,
     // Statements are sent as they come, answers arrive in order: see `forUserOnce`.
     pipeline: true,
     types: {

@@ -1,6 +1,6 @@
 /**
- * Accounts read back from Composio for callbacks. One that comes alone is asked for by its id; those that come while a read
- * is under way are asked for together, by their users' ids, a hundred in one request as the audit does: 5,000 callbacks
+ * Accounts read back from Composio for callbacks. One that comes alone is asked for by its id; those that come in the same moment, or
+ * while reads are under way, are asked for together, by their users' ids, a hundred in one request as the audit does: 5,000 callbacks
  * would else use up minutes of the organisation's request limit. Answers go to who asked and are kept by nobody.
  */
 import type { ComposioPort, ConnectionPage } from '../../composio/port.ts';
@@ -14,6 +14,8 @@ export type ReadAccount = (wanted: Wanted, signal: AbortSignal) => Promise<Conne
 const READ_MS = 2_000;
 /** Reads at once; the rest gathers meanwhile and is one read. */
 const AT_ONCE = 2;
+/** From the first of those who are read together: a crowd is let in a few at a time. Nobody notices it beside the request itself. */
+const GATHER_MS = 10;
 /** A hundred users rarely have more accounts of their app than fit on these. */
 const MAX_PAGES = 3;
 const MAX_USERS = 100;
@@ -27,14 +29,23 @@ type Waiter = Wanted & {
 export function createAccountReader(composio: ComposioPort): ReadAccount {
   const waiting: Waiter[] = [];
   let reading = 0;
+  let isGathering = false;
 
+  const gather = (): void => {
+    if (isGathering) return;
+    isGathering = true;
+    setTimeout(() => {
+      isGathering = false;
+      pump();
+    }, GATHER_MS);
+  };
   const pump = (): void => {
     while (reading < AT_ONCE && waiting.length > 0) {
       const batch = takeBatch(waiting);
       reading += 1;
       void readBatch(composio, batch).finally(() => {
         reading -= 1;
-        pump();
+        if (waiting.length > 0) gather();
       });
     }
   };
@@ -57,7 +68,7 @@ export function createAccountReader(composio: ComposioPort): ReadAccount {
         settle: (account) => done(() => resolve(account)),
         fail: (error) => done(() => reject(error as Error)),
       });
-      pump();
+      gather();
     });
 }
 

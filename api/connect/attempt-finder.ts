@@ -17,6 +17,8 @@ const MOST_TOGETHER = 500;
 /** So many within so long are a crowd, which comes a few at a time: each statement would be for three or four of them. */
 const CROWD = 32;
 const CROWD_MS = 100;
+/** It is one for this long: those who came in one moment keep this process from hearing of the next ones meanwhile. */
+const CROWD_LASTS_MS = 500;
 /** Then there is one statement in this time: nobody's answer is late by it, and sending it costs more than all that is asked with it. */
 const GATHER_MS = 50;
 
@@ -69,27 +71,22 @@ export function createAttemptFinder(
     });
 }
 
-/** Whether so many have come in this stretch of time, or in the one before. */
+/** Whether so many have come in one stretch of time, a moment ago. */
 function createCrowdCount(): { add(): void; isOn(): boolean } {
   let began = 0;
   let count = 0;
-  let before = 0;
-  const roll = (): void => {
-    const past = performance.now() - began;
-    if (past < CROWD_MS) return;
-    before = past < 2 * CROWD_MS ? count : 0;
-    count = 0;
-    began = performance.now();
-  };
+  let seen = Number.NEGATIVE_INFINITY;
   return {
     add() {
-      roll();
+      const now = performance.now();
+      if (now - began >= CROWD_MS) {
+        began = now;
+        count = 0;
+      }
       count += 1;
+      if (count >= CROWD) seen = now;
     },
-    isOn() {
-      roll();
-      return Math.max(count, before) >= CROWD;
-    },
+    isOn: () => performance.now() - seen < CROWD_LASTS_MS,
   };
 }
 

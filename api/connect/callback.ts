@@ -28,7 +28,8 @@ export type CallbackRequest = {
   readonly cookie: string;
   /** The reload of a page that was answered early: by now the state may be used, by the request before. */
   readonly isAgain: boolean;
-  readonly log: Logger;
+  /** Thousands wait in the turnstile, long after their answers: nothing here may hold a socket. */
+  readonly logLater: () => Logger;
 };
 
 export type CallbackOutcome =
@@ -92,9 +93,10 @@ async function act(
   deps: ApiDeps,
   found: Found,
   verdict: Exclude<Verdict, 'invalid'>,
-  { isAgain, log }: { isAgain: boolean; log: Logger },
+  { isAgain, logLater }: Pick<CallbackRequest, 'isAgain' | 'logLater'>,
 ): Promise<CallbackOutcome> {
   const { attempt, flow } = found;
+  const log = logLater();
   switch (verdict) {
     case 'resume':
       return await resume(deps, found, { isAgain, log });

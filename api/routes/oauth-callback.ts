@@ -41,12 +41,7 @@ export const oauthCallbackRoute = defineRoute({
       page: true,
     },
   },
-  handler: async (deps, request) => {
-    const {
-      params: { attemptId },
-      query: hints,
-      cookie,
-    } = request;
+  handler: async (deps, { params: { attemptId }, query: hints, cookie, logLater }) => {
     const outcome = await handleCallback(deps, {
       attemptId,
       state: hints.state,
@@ -56,10 +51,7 @@ export const oauthCallbackRoute = defineRoute({
       ),
       cookie,
       isAgain: hints.again !== undefined,
-      // Of thousands that are answered early none says anything.
-      get log() {
-        return request.log;
-      },
+      logLater,
     });
     return outcome.kind === 'early'
       ? comeAgain(deps, attemptId, hints, outcome)

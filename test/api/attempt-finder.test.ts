@@ -12,10 +12,10 @@ const none = undefined as unknown as Database;
 
 function aFinder() {
   const asked: (readonly string[])[] = [];
-  const state = { fails: false };
+  const state = { fails: false, statementMs: STATEMENT_MS };
   const find = createAttemptFinder(none, async (ids) => {
     asked.push(ids);
-    await new Promise((resolve) => setTimeout(resolve, STATEMENT_MS));
+    await new Promise((resolve) => setTimeout(resolve, state.statementMs));
     if (state.fails) throw new Error('down');
     return new Map(
       ids.filter((id) => id !== 'stranger').map((id) => [id, { id } as unknown as FoundAttempt]),
@@ -54,6 +54,24 @@ test('of a crowd that comes a few at a time there is one statement in 50 ms, and
   const late = find('late');
   await vi.advanceTimersByTimeAsync(STATEMENT_MS);
   expect(await late).toEqual({ id: 'late' });
+});
+
+test('a crowd whose first statements take long is still one afterwards', async () => {
+  const { find, asked, state } = aFinder();
+  state.statementMs = 300;
+  const first = Array.from({ length: 100 }, (_, id) => find(`a${id}`));
+  await vi.advanceTimersByTimeAsync(300);
+  await Promise.all(first);
+  state.statementMs = STATEMENT_MS;
+  const next: Promise<unknown>[] = [];
+  for (let id = 0; id < 20; id += 1) {
+    next.push(find(`b${id}`));
+    await vi.advanceTimersByTimeAsync(5);
+  }
+  await vi.advanceTimersByTimeAsync(50);
+  await Promise.all(next);
+  // A hundred milliseconds of them.
+  expect(asked.length).toBeLessThanOrEqual(1 + 4);
 });
 
 test('500 who wait are one statement, whatever the time', async () => {

@@ -199,6 +199,19 @@ describe('accounts that are read back together', () => {
     expect((await requestsOf(since)).map(({ route }) => route)).toEqual(['accounts.get']);
   });
 
+  it('are one request for all who come in the same moment', async () => {
+    const seeded = await api.bellhop.sandbox.seedAccounts(
+      [1, 2, 3, 4, 5].map((i) => ({ userId: `together-${i}`, app: 'slack' })),
+    );
+    const since = await newestRequest();
+    const read = createAccountReader(api.bellhop.composio);
+    const answers = await Promise.all(
+      seeded.map(({ id, userId }) => read({ accountId: id, entityId: userId, app: 'slack' }, signal())),
+    );
+    expect(answers.map((account) => account?.id)).toEqual(seeded.map(({ id }) => id));
+    expect((await requestsOf(since)).map(({ route }) => route)).toEqual(['accounts.list']);
+  });
+
   it('fail for all who asked when Composio fails, and the next ones are read again', async () => {
     const seeded = await api.bellhop.sandbox.seedAccounts(
       [1, 2, 3].map((i) => ({ userId: `fails-${i}`, app: 'slack' })),
