@@ -28,13 +28,14 @@ export function printCpu(
   after: Readonly<Record<string, number>>,
   items: number,
   what: string,
+  digits = 1,
 ): void {
   const spent = Object.entries(after).map(
     ([name, ms]) => [name, (ms - (before[name] ?? 0)) / items] as const,
   );
   const sum = spent.reduce((total, [, ms]) => total + ms, 0);
   printTable([
-    [`CPU, ms a ${what}`, round(sum)],
-    ...spent.toSorted(([, a], [, b]) => b - a).map(([name, ms]) => [name, round(ms)]),
+    [`CPU, ms a ${what}`, round(sum, digits)],
+    ...spent.toSorted(([, a], [, b]) => b - a).map(([name, ms]) => [name, round(ms, digits)]),
   ]);
 }
