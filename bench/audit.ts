@@ -4,7 +4,6 @@
  * sequential loop that the product starts from, on a sample.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -18,6 +17,7 @@ import { loadWorkflowBundle } from '../worker/workflow-bundle.ts';
 import { AUDIT_CONNECTIONS, auditWorkflowId } from '../workflows/messages.ts';
 import { USER_ID_SQL, userIdOf } from './audit/population.ts';
 import { machineFacts, printTable, round } from './figures.ts';
+import { memoryMb } from './memory.ts';
 import { type MeasuredChild, startMeasured } from './measured-child.ts';
 import { type Stand, openStand } from './stand.ts';
 
@@ -74,7 +74,7 @@ export async function runAudit(args: readonly string[]): Promise<void> {
       : {}),
   });
   await worker.firstLine(/the worker polls/);
-  const idleKb = rssKb(worker.pid);
+  const idleMb = memoryMb(worker.pid);
   const bench: Bench = { stand, db, composio, worker, users };
 
   console.log(`\nThe audit of ${users} users, 2 % broken, ${values.latency} ms an answer; ${machine}:\n`);
@@ -100,7 +100,7 @@ export async function runAudit(args: readonly string[]): Promise<void> {
   console.log(
     `\n  One user after the other, on a sample of ${values.sample}: ${round(sequential)} users/s, ${round(users / sequential / 60)} minutes for all, ${users} requests.`,
   );
-  console.log(`  The worker's memory before the first audit: ${Math.round(idleKb / 1_024)} MB.`);
+  console.log(`  The worker's memory before the first audit: ${Math.round(idleMb)} MB.`);
   if (receiver) console.log(`  The receiver has ${receiver.count()} different notices.`);
   console.log(
     `  Budget ${values['requests-per-minute']} requests a minute; the busiest minute is the most that any 60 s saw arrive, since the start.`,
@@ -150,8 +150,8 @@ async function auditOnce(bench: Bench, name: string, mode: AuditMode): Promise<s
   const before = await figuresOf(composio.url);
   const cpuBefore = await worker.cpuMs();
   const auditId = randomUUID();
-  let peakKb = 0;
-  const look = setInterval(() => (peakKb = Math.max(peakKb, rssKb(worker.pid))), LOOK_MS);
+  let peakMb = 0;
+  const look = setInterval(() => (peakMb = Math.max(peakMb, memoryMb(worker.pid))), LOOK_MS);
   const from = performance.now();
   const handle = await stand.client.workflow.start(AUDIT_CONNECTIONS, {
     workflowId: auditWorkflowId(auditId),
@@ -175,17 +175,13 @@ async function auditOnce(bench: Bench, name: string, mode: AuditMode): Promise<s
     round(requests / (users / 100), 3),
     String(after.busiestMinute),
     String(historyLength),
-    `${Math.round(peakKb / 1_024)} MB`,
+    `${Math.round(peakMb)} MB`,
     round(((await worker.cpuMs()) - cpuBefore) / 1_000),
   ];
 }
 
 async function figuresOf(url: string): Promise<Figures> {
   return (await (await fetch(`${url}/figures`)).json()) as Figures;
-}
-
-function rssKb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
 }
 
 /** The loop of the article: for each user, their connections; for each that is EXPIRED or FAILED, tell. @returns users a second. */

@@ -11,6 +11,7 @@ import { CONNECT_ACCOUNT, flowWorkflowId, runWorkflowId } from '../workflows/mes
 import { type CallbackAnswer, fireAll } from './callbacks/fire.ts';
 import { consentAll, countRuns, inLanes, openFlows, parkRuns, untilCount } from './callbacks/park.ts';
 import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
+import { memoryMb } from './memory.ts';
 import { type MeasuredChild, startMeasured } from './measured-child.ts';
 import { processFlags } from './process-flags.ts';
 import { openStand } from './stand.ts';
@@ -78,6 +79,7 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     );
     await sleep(SETTLE_MS);
     const before = (await sandbox.state()).requests;
+    const idleMb = memoryMb(api.pid);
     const own = { worker: worker.pid, API: api.pid };
     const cpuBefore = stand.cpuMs(own);
     const started = performance.now();
@@ -94,6 +96,9 @@ export async function runCallbacks(args: readonly string[]): Promise<void> {
     const cpuAnswered = stand.cpuMs(own);
     printAnswers(answers, answeredS);
     printCpu(cpuBefore, cpuAnswered, count, 'callback until all were answered', 2);
+    console.log(
+      `the API’s memory: ${round(idleMb, 0)} MB before, ${round(memoryMb(api.pid, 'VmHWM'), 0)} at its most`,
+    );
     if (answersOnly) {
       const first = { answers, before: cpuBefore, after: cpuAnswered };
       await printRounds(rounds, first, async () => {

@@ -2,7 +2,7 @@
  * Runs that wait for a person: how many a worker can have parked, what each costs in its memory, in Temporal and in PostgreSQL, and
  * how soon one goes on when its person has come. Almost all of them are outside the worker's cache, as they are in the world.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +17,7 @@ import { createSandboxControl } from '../sandbox/composio/control.ts';
 import { connectionCompletedSignal, flowWorkflowId } from '../workflows/messages.ts';
 import { countRuns, inLanes, parkRuns } from './callbacks/park.ts';
 import { machineFacts, percentile, printCpu, printTable, round } from './figures.ts';
+import { memoryMb } from './memory.ts';
 import { startMeasured } from './measured-child.ts';
 import { openStand, type Stand } from './stand.ts';
 
@@ -182,17 +183,11 @@ function measure(stand: Stand, workerPid: number): Memory {
     (end) => statSync(join(stand.folder, `temporal.db${end}`), { throwIfNoEntry: false })?.size ?? 0,
   );
   return {
-    workerMb: memoryOf(workerPid, 'VmRSS'),
-    peakMb: memoryOf(workerPid, 'VmHWM'),
-    serverMb: memoryOf(stand.temporalPid, 'VmRSS'),
+    workerMb: memoryMb(workerPid, 'VmRSS'),
+    peakMb: memoryMb(workerPid, 'VmHWM'),
+    serverMb: memoryMb(stand.temporalPid, 'VmRSS'),
     storeMb: store.reduce((sum, size) => sum + size, 0) / MB,
   };
-}
-
-/** Megabytes, as the kernel counts them. */
-function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
-  const line = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(line?.[1] ?? Number.NaN) / 1024;
 }
 
 async function databaseSize(db: Database): Promise<number> {
