@@ -150,7 +150,7 @@ async function auditOnce(bench: Bench, name: string, mode: AuditMode): Promise<s
   const before = await figuresOf(composio.url);
   const cpuBefore = await worker.cpuMs();
   const auditId = randomUUID();
-  let peakMb = 0;
+  let peakMb = memoryMb(worker.pid);
   const look = setInterval(() => (peakMb = Math.max(peakMb, memoryMb(worker.pid))), LOOK_MS);
   const from = performance.now();
   const handle = await stand.client.workflow.start(AUDIT_CONNECTIONS, {
