@@ -154,6 +154,9 @@ describe('a run', () => {
   });
 });
 
+/** A look of a flow's workflow that was terminated meanwhile: it would see a consent that comes now. */
+const whatItHadBegun = () => new Promise((resolve) => setTimeout(resolve, 2_000));
+
 describe('a flow', () => {
   test('past its time whose workflow is gone expires, and the account of its click is deleted', async () => {
     const userId = await newUser();
@@ -161,6 +164,7 @@ describe('a flow', () => {
     await bellhop.client.workflow.getHandle(`connect-${flow.id}`).terminate();
     const click = await connect.click(flow);
     await bellhop.client.workflow.getHandle(`connect-${flow.id}`).terminate();
+    await whatItHadBegun();
     await bellhop.sandbox.consent(click.redirectUrl, 'approve');
     expect((await sweep()).expired).toBe(0);
     await backdate('connection_flows', 'expires_at', flow.id);
@@ -176,8 +180,7 @@ describe('an account of an ended attempt', () => {
     const flow = await connect.open(userId);
     const click = await connect.click(flow);
     await bellhop.client.workflow.getHandle(`connect-${flow.id}`).terminate();
-    // What the flow's workflow had begun is over by then.
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await whatItHadBegun();
     const refusal = await bellhop.sandbox.addFault({
       match: { method: 'DELETE' },
       action: { type: 'status', status: 500 },
