@@ -24,7 +24,7 @@ import { toChatMessages } from './conversation.ts';
 import type { ActivityDeps } from './deps.ts';
 import { endRunOnce } from './end-run.ts';
 import { goneFailure } from './failures.ts';
-import { noticeOfEnd } from './run-notices.ts';
+import { channelsOf, noticeOfEnd } from './run-notices.ts';
 import { running } from './running.ts';
 import { startDeliveries } from './start-workflows.ts';
 
@@ -145,19 +145,24 @@ async function writeTurn(
   return { kind: 'tools', calls: runnable(calls), asked: calls.length, ...spent };
 }
 
-/** The answer that ends the run, and the notice of that end, in one transaction. @returns false when nothing was written. */
+type Completed = RecordedTurn & { readonly noticeIds?: readonly string[] };
+
+/** The answer that ends the run, and the notice of that end where somebody is told, in one transaction. @returns false when nothing was written. */
 async function completeRun(
   deps: ActivityDeps,
   run: Run,
   record: Statement<RecordedTurn | null>,
 ): Promise<boolean> {
-  const completed = await forUser(deps.db, run.userId, async (tx) => {
-    const recorded = await runStatement(tx, record);
-    if (!recorded) return null;
-    return { ...recorded, noticeIds: await noticeOfEnd(tx, run, 'run.completed', deps.settings) };
-  });
+  const isTold = channelsOf(deps.settings).length > 0;
+  const completed: Completed | null = isTold
+    ? await forUser(deps.db, run.userId, async (tx) => {
+        const recorded = await runStatement(tx, record);
+        if (!recorded) return null;
+        return { ...recorded, noticeIds: await noticeOfEnd(tx, run, 'run.completed', deps.settings) };
+      })
+    : await forUserOnce(deps.db, run.userId, record);
   if (!completed) return false;
-  await startDeliveries(completed.noticeIds, run.userId, deps);
+  await startDeliveries(completed.noticeIds ?? [], run.userId, deps);
   if (completed.hasLine) await callNext(deps, run.userId);
   return true;
 }

@@ -1,5 +1,6 @@
 /** How many open flows somebody clicked so lately that they are polled for: what polling costs altogether. */
 import { ATTEMPT_LIFE } from './attempts.ts';
+import { OPEN_FLOW } from './open-rows.ts';
 import type { Statement } from './statement.ts';
 
 /** `most` is counted to; more make no difference. */
@@ -14,5 +15,5 @@ export function countClickedFlows(most: number): Statement<number> {
 
 const COUNT = `
   select count(*)::int as clicked from (
-    select from connection_flows where status = 'open' and last_go_at > now() - ${ATTEMPT_LIFE} limit $1::int
+    select from connection_flows where ${OPEN_FLOW} and last_go_at > now() - ${ATTEMPT_LIFE} limit $1::int
   ) one`;

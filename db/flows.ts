@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely';
 import { sql } from 'kysely';
 import type { FlowStatus } from '../domain/statuses.ts';
 import { newId, newSecret } from './ids.ts';
+import { OPEN_FLOW } from './open-rows.ts';
 import type { ConnectionFlowsTable } from './schema.ts';
 import type { AnyTx, SystemTx, UserTx } from './scope.ts';
 import { runStatement } from './statement.ts';
@@ -198,7 +199,7 @@ export async function listOverdueFlows(tx: SystemTx, limit: number): Promise<rea
   const rows = await tx
     .selectFrom('connection_flows')
     .selectAll()
-    .where('status', '=', 'open')
+    .where(sql.raw<boolean>(OPEN_FLOW))
     // The flow's own workflow gets a minute to end it first.
     .where('expires_at', '<', sql<Date>`now() - interval '1 minute'`)
     .orderBy('expires_at')

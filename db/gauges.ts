@@ -3,6 +3,7 @@
  * processes together, so that any of them answers the same and a scrape costs one read of one row.
  */
 import { sql } from 'kysely';
+import { OPEN_FLOW, OPEN_RUN, PENDING_DELIVERY, WAITING_RUN } from './open-rows.ts';
 import type { Database } from './pool.ts';
 import { COMPOSIO_BUDGET } from './request-budget.ts';
 import { type SystemTx, asSystem } from './scope.ts';
@@ -84,18 +85,18 @@ async function takeSnapshot(tx: SystemTx): Promise<GaugeSnapshot | null> {
 export const COUNT = `
 select jsonb_build_object(
   'runs', (select coalesce(jsonb_object_agg(status, n), '{}') from
-    (select status, count(*) as n from runs where finished_at is null group by status) r),
+    (select status, count(*) as n from runs where ${OPEN_RUN} group by status) r),
   'queued', (select count(*) from runs where queued_at is not null and finished_at is null),
   'waiting', (select coalesce(jsonb_object_agg(app, jsonb_build_object('runs', n, 'longestSeconds', s)), '{}') from
     (select app, count(*) as n, extract(epoch from clock_timestamp() - min(created_at))::float8 as s
-      from flow_waiters where state = 'waiting' group by app) w),
+      from flow_waiters where ${WAITING_RUN} group by app) w),
   'flows', (select coalesce(jsonb_object_agg(app, n), '{}') from
-    (select app, count(*) as n from connection_flows where status = 'open' group by app) f),
+    (select app, count(*) as n from connection_flows where ${OPEN_FLOW} group by app) f),
   'unknownCalls', (select count(*) from tool_calls c where c.status = 'unknown' and c.resolution is null
     and exists (select from runs r where r.id = c.run_id and r.finished_at is null)),
   'deliveries', (select coalesce(jsonb_object_agg(channel, jsonb_build_object('pending', n, 'oldestSeconds', s)), '{}') from
     (select channel, count(*) as n, extract(epoch from clock_timestamp() - min(created_at))::float8 as s
-      from deliveries where status = 'pending' group by channel) d),
+      from deliveries where ${PENDING_DELIVERY} group by channel) d),
   'webhookEvents', (select count(*) from webhook_events where settled_at is null),
   'users', (select greatest(reltuples, 0)::float8 from pg_class where oid = 'users'::regclass),
   'audit', (select jsonb_build_object('usersScanned', users_scanned, 'broken', broken, 'notified', notified,

@@ -19,6 +19,7 @@ import * as erasures from './migrations/0022-erasures.ts';
 import * as retention from './migrations/0023-retention.ts';
 import * as browserSessions from './migrations/0024-browser-sessions.ts';
 import * as clickedFlows from './migrations/0025-clicked-flows.ts';
+import * as sweepIndexes from './migrations/0026-sweep-indexes.ts';
 import { ensureRoles } from './roles.ts';
 
 /** In order; names never change after they landed. */
@@ -40,6 +41,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0023-retention': retention,
   '0024-browser-sessions': browserSessions,
   '0025-clicked-flows': clickedFlows,
+  '0026-sweep-indexes': sweepIndexes,
 };
 
 /** @returns the names of the migrations that were run now. @throws when one fails; the database is then as before. */

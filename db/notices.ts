@@ -4,6 +4,7 @@ import type { JsonObject } from '../domain/json.ts';
 import { type NoticeChannel, isMailed } from '../domain/notice.ts';
 import type { NoticeType } from '../domain/statuses.ts';
 import { newId } from './ids.ts';
+import { PENDING_DELIVERY } from './open-rows.ts';
 import type { AnyTx, SystemTx } from './scope.ts';
 
 export type NewNotice = {
@@ -203,7 +204,7 @@ export async function listStaleDeliveries(
   const rows = await tx
     .selectFrom('deliveries')
     .select(['notice_id', 'user_id', 'channel'])
-    .where('status', '=', 'pending')
+    .where(sql.raw<boolean>(PENDING_DELIVERY))
     .where(
       sql<boolean>`updated_at < now()
         - case when attempts = 0 then ${page.untriedMs}::float8 else ${page.olderThanMs}::float8 end * interval '1 millisecond'`,

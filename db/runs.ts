@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { JsonObject } from '../domain/json.ts';
 import type { RunLimits } from '../domain/limits.ts';
 import type { RunErrorCode, RunStatus } from '../domain/statuses.ts';
+import { OPEN_RUN } from './open-rows.ts';
 import type { ApprovalPolicy, RunsTable } from './schema.ts';
 import type { AnyTx, SystemTx, UserTx } from './scope.ts';
 
@@ -220,7 +221,7 @@ export async function listUnheardCancels(
   const rows = await tx
     .selectFrom('runs')
     .select(['id', 'user_id'])
-    .where('finished_at', 'is', null)
+    .where(sql.raw<boolean>(OPEN_RUN))
     .where('cancel_requested_at', '<', sql<Date>`now() - ${page.olderThanMs} * interval '1 millisecond'`)
     .orderBy('cancel_requested_at')
     .limit(page.limit)
@@ -236,7 +237,7 @@ export async function listUnstartedRuns(
   const rows = await tx
     .selectFrom('runs')
     .select(['id', 'user_id'])
-    .where('finished_at', 'is', null)
+    .where(sql.raw<boolean>(OPEN_RUN))
     .where('started_at', 'is', null)
     .where('created_at', '<', sql<Date>`now() - ${page.olderThanMs} * interval '1 millisecond'`)
     .orderBy('created_at')
@@ -253,7 +254,7 @@ export async function listQuietRuns(
   let query = tx
     .selectFrom('runs')
     .select(['id', 'user_id'])
-    .where('finished_at', 'is', null)
+    .where(sql.raw<boolean>(OPEN_RUN))
     .where('started_at', 'is not', null)
     .where('updated_at', '<', sql<Date>`now() - ${page.quietForMs} * interval '1 millisecond'`)
     .orderBy('id')

@@ -27,7 +27,7 @@ export async function forUser<T>(db: Database, userId: string, work: (tx: UserTx
  * fails, the server refuses what follows and nothing of it has happened.
  */
 export async function forUserOnce<T>(db: Database, userId: string, statement: Statement<T>): Promise<T> {
-  return inOneTrip(db, [stepAs(userId)], statement);
+  return inOneTrip(db, [stepAs(userId, statement)], statement);
 }
 
 /**
@@ -40,7 +40,11 @@ export async function forUserInTurn<T>(
   purpose: 'admit',
   statement: Statement<T>,
 ): Promise<T> {
-  return inOneTrip(db, [stepAs(userId), { ...LOCK, values: [lockName(userId, purpose)] }], statement);
+  return inOneTrip(
+    db,
+    [stepAs(userId, statement), { ...LOCK, values: [lockName(userId, purpose)] }],
+    statement,
+  );
 }
 
 /** `forUserOnce` behind a statement that locks rows: what it locks cannot change under the statement, whose snapshot is taken after it. */
@@ -50,7 +54,7 @@ export async function forUserBehindLock<T>(
   lock: { readonly text: string; readonly values: readonly string[] },
   statement: Statement<T>,
 ): Promise<T> {
-  return inOneTrip(db, [stepAs(userId), { ...step(lock.text), values: lock.values }], statement);
+  return inOneTrip(db, [stepAs(userId, statement), { ...step(lock.text), values: lock.values }], statement);
 }
 
 /** Held until the transaction ends. Inlined as the user id is in `beginAs`. */
@@ -65,20 +69,27 @@ function lockName(userId: string, purpose: 'admit'): string {
 
 /** `asSystem` for a single statement, in the same way. */
 export async function asSystemOnce<T>(db: Database, statement: Statement<T>): Promise<T> {
-  return inOneTrip(db, [{ ...AS_SYSTEM, values: [] }], statement);
+  return inOneTrip(db, [{ ...AS_SYSTEM, values: [planCacheMode(statement)] }], statement);
 }
 
 const step = (text: string): Omit<Step, 'values'> => ({ name: preparedName(text), text });
 // As `set local`, which is only for transactions that began with a word of their own.
 const AS_USER = step(
-  "select set_config('role', 'bellhop_user', true), set_config('bellhop.user_id', $1, true)",
+  "select set_config('role', 'bellhop_user', true), set_config('bellhop.user_id', $1, true), set_config('plan_cache_mode', $2, true)",
 );
-const AS_SYSTEM = step("select set_config('role', 'bellhop_system', true)");
+const AS_SYSTEM = step(
+  "select set_config('role', 'bellhop_system', true), set_config('plan_cache_mode', $1, true)",
+);
 const LOCK = step('select pg_advisory_xact_lock(hashtextextended($1, 0))');
 
-function stepAs(userId: string): Step {
+function stepAs(userId: string, statement: Statement<unknown>): Step {
   if (!isUserId(userId)) throw new RangeError('forUserOnce needs a user id');
-  return { ...AS_USER, values: [userId] };
+  return { ...AS_USER, values: [userId, planCacheMode(statement)] };
+}
+
+/** PostgreSQL takes the larger of our prepared statements for cheaper when it plans them anew each time, which costs more than they do. */
+function planCacheMode({ isPrepared }: Statement<unknown>): string {
+  return isPrepared ? 'force_generic_plan' : 'auto';
 }
 
 async function inOneTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {

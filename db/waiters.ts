@@ -1,6 +1,7 @@
 /** Which runs wait on which flow. Written with the flow, before anybody can complete it, so that no wake-up is lost. */
 import { sql } from 'kysely';
 import type { GateReason } from '../domain/statuses.ts';
+import { WAITING_RUN } from './open-rows.ts';
 import type { AnyTx, SystemTx, UserTx } from './scope.ts';
 
 export type Waiting = {
@@ -132,7 +133,7 @@ export async function listMissedWakes(
     .selectFrom('flow_waiters')
     .innerJoin('connection_flows', 'connection_flows.id', 'flow_waiters.flow_id')
     .select(['flow_waiters.run_id', 'flow_waiters.app'])
-    .where('flow_waiters.state', '=', 'waiting')
+    .where(sql.raw<boolean>(WAITING_RUN))
     .where('connection_flows.status', 'in', ['completed', 'cancelled'])
     // The flow's own workflow wakes within seconds; this is for what it lost.
     .where('connection_flows.ended_at', '<', sql<Date>`now() - interval '15 seconds'`)
