@@ -3,7 +3,7 @@
  * processes together, so that any of them answers the same and a scrape costs one read of one row.
  */
 import { sql } from 'kysely';
-import { OPEN_FLOW, OPEN_RUN, PENDING_DELIVERY, WAITING_RUN } from './open-rows.ts';
+import { OPEN_RUN, PENDING_DELIVERY, WAITING_RUN } from './open-rows.ts';
 import type { Database } from './pool.ts';
 import { COMPOSIO_BUDGET } from './request-budget.ts';
 import { type SystemTx, asSystem } from './scope.ts';
@@ -91,7 +91,7 @@ select jsonb_build_object(
     (select app, count(*) as n, extract(epoch from clock_timestamp() - min(created_at))::float8 as s
       from flow_waiters where ${WAITING_RUN} group by app) w),
   'flows', (select coalesce(jsonb_object_agg(app, n), '{}') from
-    (select app, count(*) as n from connection_flows where ${OPEN_FLOW} group by app) f),
+    (select app, count(*) as n from connection_flows where status = 'open' group by app) f),
   'unknownCalls', (select count(*) from tool_calls c where c.status = 'unknown' and c.resolution is null
     and exists (select from runs r where r.id = c.run_id and r.finished_at is null)),
   'deliveries', (select coalesce(jsonb_object_agg(channel, jsonb_build_object('pending', n, 'oldestSeconds', s)), '{}') from
