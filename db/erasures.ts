@@ -59,7 +59,7 @@ export async function beginErasure(
   await tx
     .updateTable('deliveries')
     .set({ status: 'skipped', last_error: 'the user is being erased', updated_at: sql<Date>`now()` })
-    .where('user_id', '=', userId)
+    .where('notice_id', 'in', (eb) => eb.selectFrom('notices').select('id').where('user_id', '=', userId))
     .where('status', '=', 'pending')
     .execute();
   return { erasureId: id, isNew: true };

@@ -180,7 +180,8 @@ export async function listDeliveries(
     .orderBy('deliveries.created_at', 'desc')
     .orderBy('deliveries.id', 'desc')
     .limit(page.limit);
-  if (page.status !== undefined) query = query.where('deliveries.status', '=', page.status);
+  if (page.status === 'pending') query = query.where(sql.raw<boolean>(PENDING_DELIVERY));
+  else if (page.status !== undefined) query = query.where('deliveries.status', '=', page.status);
   const { before } = page;
   if (before) {
     query = query.where(

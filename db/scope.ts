@@ -27,7 +27,7 @@ export async function forUser<T>(db: Database, userId: string, work: (tx: UserTx
  * fails, the server refuses what follows and nothing of it has happened.
  */
 export async function forUserOnce<T>(db: Database, userId: string, statement: Statement<T>): Promise<T> {
-  return inOneTrip(db, [stepAs(userId, statement)], statement);
+  return inOneTrip(db, { role: asUser(userId) }, statement);
 }
 
 /**
@@ -40,11 +40,8 @@ export async function forUserInTurn<T>(
   purpose: 'admit',
   statement: Statement<T>,
 ): Promise<T> {
-  return inOneTrip(
-    db,
-    [stepAs(userId, statement), { ...LOCK, values: [lockName(userId, purpose)] }],
-    statement,
-  );
+  const lock = { ...LOCK, values: [lockName(userId, purpose)] };
+  return inOneTrip(db, { role: asUser(userId), lock }, statement);
 }
 
 /** `forUserOnce` behind a statement that locks rows: what it locks cannot change under the statement, whose snapshot is taken after it. */
@@ -54,7 +51,11 @@ export async function forUserBehindLock<T>(
   lock: { readonly text: string; readonly values: readonly string[] },
   statement: Statement<T>,
 ): Promise<T> {
-  return inOneTrip(db, [stepAs(userId, statement), { ...step(lock.text), values: lock.values }], statement);
+  return inOneTrip(
+    db,
+    { role: asUser(userId), lock: { ...step(lock.text), values: lock.values } },
+    statement,
+  );
 }
 
 /** Held until the transaction ends. Inlined as the user id is in `beginAs`. */
@@ -69,50 +70,62 @@ function lockName(userId: string, purpose: 'admit'): string {
 
 /** `asSystem` for a single statement, in the same way. */
 export async function asSystemOnce<T>(db: Database, statement: Statement<T>): Promise<T> {
-  return inOneTrip(db, [{ ...AS_SYSTEM, values: [planCacheMode(statement)] }], statement);
+  return inOneTrip(db, { role: { steps: AS_SYSTEM, values: [] } }, statement);
 }
+
+/** What a trip does before its statement. */
+type Before = {
+  readonly role: { readonly steps: typeof AS_USER; readonly values: readonly string[] };
+  readonly lock?: Step;
+};
 
 const step = (text: string): Omit<Step, 'values'> => ({ name: preparedName(text), text });
-// As `set local`, which is only for transactions that began with a word of their own.
-const AS_USER = step(
-  "select set_config('role', 'bellhop_user', true), set_config('bellhop.user_id', $1, true), set_config('plan_cache_mode', $2, true)",
+/**
+ * A prepared statement's plan is made once and kept. PostgreSQL takes the larger of ours for cheaper when it plans them anew each time,
+ * which costs more than they do; and of a table that is one page long when the plan is made, reading the whole looks cheapest, also
+ * for as long as the plan is kept.
+ */
+const KEEP_PLANS =
+  "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)";
+/** As `set local`, which is only for transactions that began with a word of their own. */
+const roleSteps = (settings: string) => ({
+  planning: step(`select ${settings}`),
+  keepingPlans: step(`select ${settings}, ${KEEP_PLANS}`),
+});
+const AS_USER = roleSteps(
+  "set_config('role', 'bellhop_user', true), set_config('bellhop.user_id', $1, true)",
 );
-const AS_SYSTEM = step(
-  "select set_config('role', 'bellhop_system', true), set_config('plan_cache_mode', $1, true)",
-);
+const AS_SYSTEM = roleSteps("set_config('role', 'bellhop_system', true)");
 const LOCK = step('select pg_advisory_xact_lock(hashtextextended($1, 0))');
 
-function stepAs(userId: string, statement: Statement<unknown>): Step {
+function asUser(userId: string): Before['role'] {
   if (!isUserId(userId)) throw new RangeError('forUserOnce needs a user id');
-  return { ...AS_USER, values: [userId, planCacheMode(statement)] };
+  return { steps: AS_USER, values: [userId] };
 }
 
-/** PostgreSQL takes the larger of our prepared statements for cheaper when it plans them anew each time, which costs more than they do. */
-function planCacheMode({ isPrepared }: Statement<unknown>): string {
-  return isPrepared ? 'force_generic_plan' : 'auto';
-}
-
-async function inOneTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {
+async function inOneTrip<T>(db: Database, before: Before, statement: Statement<T>): Promise<T> {
   return untilNoDeadlock(async () => {
     try {
-      return await makeTrip(db, steps, statement);
+      return await makeTrip(db, before, statement);
     } catch (error) {
       if (!db.prepares || !isSessionChanged(error)) throw error;
       // Behind a pooler that nobody told us of. Nothing was done: the statement was refused, and its transaction with it.
       db.prepares = false;
-      return await makeTrip(db, steps, statement);
+      return await makeTrip(db, before, statement);
     }
   });
 }
 
-async function makeTrip<T>(db: Database, steps: readonly Step[], statement: Statement<T>): Promise<T> {
+async function makeTrip<T>(db: Database, { role, lock }: Before, statement: Statement<T>): Promise<T> {
   const { text, values, isPrepared } = statement;
   const keeps = db.prepares;
+  const isKept = keeps && isPrepared === true;
+  const asRole = { ...role.steps[isKept ? 'keepingPlans' : 'planning'], values: role.values };
   const client = await db.pool.connect();
   const rows = await new Promise<readonly unknown[]>((resolve, reject) => {
     const trip = new Trip(
-      steps,
-      { text, values: [...values], ...(keeps && isPrepared ? { name: preparedName(text) } : {}) },
+      lock ? [asRole, lock] : [asRole],
+      { text, values: [...values], ...(isKept ? { name: preparedName(text) } : {}) },
       {
         keeps,
         done(error, result) {

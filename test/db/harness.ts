@@ -5,10 +5,11 @@ import { afterAll, beforeAll } from 'vitest';
 import { acceptRun, type NewRun } from '../../db/accept-run.ts';
 import { type Flow, openFlow } from '../../db/flows.ts';
 import { createDatabase, type Database } from '../../db/pool.ts';
-import type { Run } from '../../db/runs.ts';
+import { type Run, markRunStarted, setRunStatus } from '../../db/runs.ts';
 import { type SystemTx, type UserTx, asSystem, forUser, forUserOnce } from '../../db/scope.ts';
 import { recordTurn } from '../../db/record-turn.ts';
 import { putUser } from '../../db/users.ts';
+import { addWaiter } from '../../db/waiters.ts';
 import { DEFAULT_LIMITS } from '../../domain/limits.ts';
 import { createTestDatabase, type TestDatabase } from '../setup/database.ts';
 
@@ -28,8 +29,16 @@ export type DbHarness = {
     app?: string,
     changes?: Partial<Parameters<typeof openFlow>[1]>,
   ) => Promise<Flow>;
+  /** A run as the gate leaves it that has found none of these apps connected, and the flow of each. */
+  readonly parkRun: (userId: string, apps?: readonly string[]) => Promise<ParkedRun>;
   /** One statement as the superuser, for what no function of db/ does (moving clocks back, looking behind policies). */
   readonly raw: <T extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]) => Promise<T[]>;
+};
+
+export type ParkedRun = {
+  readonly userId: string;
+  readonly runId: string;
+  readonly flows: ReadonlyMap<string, Flow>;
 };
 
 export function useDatabase(): () => DbHarness {
@@ -59,6 +68,18 @@ function createHarness(database: TestDatabase, superuser: pg.Pool): DbHarness {
     const accepted = await user(userId, (tx) => acceptRun(tx, { ...aRun(userId), ...changes }));
     if (accepted.kind !== 'accepted') throw new Error(accepted.kind);
     return accepted.run;
+  };
+  const newFlow: DbHarness['newFlow'] = async (userId, app = 'slack', changes = {}) => {
+    const flow = {
+      userId,
+      app,
+      appName: app,
+      reconnect: false,
+      returnUrl: null,
+      timeoutMs: 60_000,
+      ...changes,
+    };
+    return (await user(userId, (tx) => openFlow(tx, flow))).flow;
   };
   return {
     db,
@@ -100,17 +121,18 @@ function createHarness(database: TestDatabase, superuser: pg.Pool): DbHarness {
       );
       return { runId: run.id, callId: 'call_1_0' };
     },
-    newFlow: async (userId, app = 'slack', changes = {}) => {
-      const flow = {
-        userId,
-        app,
-        appName: app,
-        reconnect: false,
-        returnUrl: null,
-        timeoutMs: 60_000,
-        ...changes,
-      };
-      return (await user(userId, (tx) => openFlow(tx, flow))).flow;
+    newFlow,
+    parkRun: async (userId, apps = ['slack']) => {
+      const { id: runId } = await newRun(userId);
+      const flows = new Map<string, Flow>();
+      for (const app of apps) flows.set(app, await newFlow(userId, app));
+      await user(userId, async (tx) => {
+        await markRunStarted(tx, runId, apps);
+        for (const [app, flow] of flows)
+          await addWaiter(tx, { flowId: flow.id, runId, userId, app, reason: 'missing', state: 'waiting' });
+        await setRunStatus(tx, runId, 'waiting_for_connection');
+      });
+      return { userId, runId, flows };
     },
     raw: async (sql, values = []) => (await superuser.query(sql, [...values])).rows,
   };

@@ -1,6 +1,7 @@
 /** Users, audits and notices: keyset pages that stand still, one running audit, one notice per key. */
 import { describe, expect, test } from 'vitest';
 import { advanceAudit, finishAudit, getAudit, openAudit } from '../../db/audits.ts';
+import { beginErasure } from '../../db/erasures.ts';
 import { addNotice, getDelivery, listDeliveries, recordDelivery, reopenDelivery } from '../../db/notices.ts';
 import { knownUserIds, listUsers, pageUserIds, putUser } from '../../db/users.ts';
 import { useDatabase } from './harness.ts';
@@ -147,5 +148,30 @@ describe('notices', () => {
       status: 'delivered',
     });
     expect(await the().system((tx) => reopenDelivery(tx, 'no such delivery'))).toBeNull();
+  });
+
+  test('in line are listed alone; those of a user who is being erased leave the line, and no other’s', async () => {
+    const [mine, theirs, gone] = [await the().newUser(), await the().newUser(), await the().newUser()];
+    const ids = new Map<string, string>();
+    for (const userId of [mine, theirs, gone]) {
+      const id = await the().user(userId, (tx) => addNotice(tx, notice(userId, userId), ['webhook']));
+      ids.set(userId, id ?? '');
+    }
+    await the().user(theirs, (tx) =>
+      recordDelivery(tx, ids.get(theirs) ?? '', { status: 'delivered', httpStatus: 200, error: null }),
+    );
+    const listed = async (status: 'pending' | 'delivered' | 'skipped') =>
+      (await the().system((tx) => listDeliveries(tx, { status, before: null, limit: 99 })))
+        .map(({ delivery }) => delivery.userId)
+        .filter((userId) => ids.has(userId))
+        .toSorted();
+    expect(await listed('pending')).toEqual([mine, gone].toSorted());
+    expect(await listed('delivered')).toEqual([theirs]);
+    expect(await the().system((tx) => beginErasure(tx, { id: 'erasure', userId: gone }))).toMatchObject({
+      isNew: true,
+    });
+    expect(await listed('pending')).toEqual([mine]);
+    expect(await listed('skipped')).toEqual([gone]);
+    expect(await listed('delivered')).toEqual([theirs]);
   });
 });

@@ -25,6 +25,11 @@ const RUNS = 'select id from runs where created_at < $1::timestamptz order by id
 const runsOf = prepared(RUNS, ['2999-01-01T00:00:00Z'], (rows) =>
   (rows as { id: string }[]).map(({ id }) => id),
 );
+const SETTINGS = prepared(
+  "select current_setting('plan_cache_mode') as plans, current_setting('enable_seqscan') as scans",
+  [],
+  ([row]) => Object.values(row as object) as string[],
+);
 const namesKept = async (): Promise<string[]> =>
   (await db.pool.query('select name from pg_prepared_statements')).rows.map(({ name }) => String(name));
 
@@ -54,10 +59,19 @@ describe('a prepared statement', () => {
     }
   });
 
+  test('has plans that are kept and read no table whole; the settings for it end with its transaction', async () => {
+    const userId = await the().newUser();
+    expect(await forUserOnce(db, userId, SETTINGS)).toEqual(['force_generic_plan', 'off']);
+    expect(await asSystemOnce(db, SETTINGS)).toEqual(['force_generic_plan', 'off']);
+    const { isPrepared: _, ...unprepared } = SETTINGS;
+    expect(await forUserOnce(db, userId, unprepared)).toEqual(['auto', 'on']);
+  });
+
   test('is not kept where the pool was told of a pooler', async () => {
     const plain = createDatabase({ url: the().url, name: 'prepared', maxConnections: 1, prepares: false });
     const userId = await the().newUser();
     await forUserOnce(plain, userId, runsOf);
+    expect(await forUserOnce(plain, userId, SETTINGS)).toEqual(['auto', 'on']);
     expect((await plain.pool.query('select 1 from pg_prepared_statements')).rowCount).toBe(0);
     await plain.destroy();
   });

@@ -7,44 +7,26 @@ import { listEvents } from '../../db/events.ts';
 import { completeFlow, endFlow, type Flow } from '../../db/flows.ts';
 import { type ResumedRun, resumeRunAtOnce } from '../../db/resume-run.ts';
 import { admitRun } from '../../db/run-queue.ts';
-import { finishRun, getRun, markRunStarted, requestCancel, setRunStatus } from '../../db/runs.ts';
+import { finishRun, getRun, markRunStarted, requestCancel } from '../../db/runs.ts';
 import { forUserInTurn } from '../../db/scope.ts';
-import { addWaiter, listWaiting } from '../../db/waiters.ts';
+import { listWaiting } from '../../db/waiters.ts';
 import { DEFAULT_LIMITS } from '../../domain/limits.ts';
-import { useDatabase } from './harness.ts';
+import { type ParkedRun, useDatabase } from './harness.ts';
 
 const the = useDatabase();
 const MANY = 50;
 
-type Parked = {
-  readonly userId: string;
-  readonly runId: string;
-  readonly flows: ReadonlyMap<string, Flow>;
-};
+const park = async (apps?: readonly string[], of?: string): Promise<ParkedRun> =>
+  the().parkRun(of ?? (await the().newUser()), apps);
 
-/** A run as the gate leaves it that has found none of these apps connected. */
-async function park(apps: readonly string[] = ['slack'], of?: string): Promise<Parked> {
-  const userId = of ?? (await the().newUser());
-  const { id: runId } = await the().newRun(userId);
-  const flows = new Map<string, Flow>();
-  for (const app of apps) flows.set(app, await the().newFlow(userId, app));
-  await the().user(userId, async (tx) => {
-    await markRunStarted(tx, runId, apps);
-    for (const [app, flow] of flows)
-      await addWaiter(tx, { flowId: flow.id, runId, userId, app, reason: 'missing', state: 'waiting' });
-    await setRunStatus(tx, runId, 'waiting_for_connection');
-  });
-  return { userId, runId, flows };
-}
-
-const flowOf = ({ flows }: Parked, app = 'slack'): Flow => {
+const flowOf = ({ flows }: ParkedRun, app = 'slack'): Flow => {
   const flow = flows.get(app);
   if (!flow) throw new Error(`no flow for ${app}`);
   return flow;
 };
-const accountId = (parked: Parked, app = 'slack'): string => `ca_${app}_${parked.userId}`;
+const accountId = (parked: ParkedRun, app = 'slack'): string => `ca_${app}_${parked.userId}`;
 /** As a callback does it, after it has read the account back. */
-async function connect(parked: Parked, app = 'slack'): Promise<void> {
+async function connect(parked: ParkedRun, app = 'slack'): Promise<void> {
   const done = await the().user(parked.userId, async (tx) => {
     const { attempt } = await openAttempt(tx, flowOf(parked, app));
     await setAttemptAccount(tx, attempt.id, accountId(parked, app));
@@ -53,13 +35,13 @@ async function connect(parked: Parked, app = 'slack'): Promise<void> {
   expect(done).not.toBeNull();
 }
 const resume = (
-  { userId, runId }: Pick<Parked, 'userId' | 'runId'>,
+  { userId, runId }: Pick<ParkedRun, 'userId' | 'runId'>,
   userRuns = MANY,
 ): Promise<ResumedRun | null> =>
   forUserInTurn(the().db, userId, 'admit', resumeRunAtOnce({ runId, userId, userRuns }));
-const statusOf = async ({ userId, runId }: Parked): Promise<string | undefined> =>
+const statusOf = async ({ userId, runId }: ParkedRun): Promise<string | undefined> =>
   (await the().user(userId, (tx) => getRun(tx, runId)))?.status;
-const eventsOf = async ({ userId, runId }: Parked): Promise<unknown> =>
+const eventsOf = async ({ userId, runId }: ParkedRun): Promise<unknown> =>
   (await the().user(userId, (tx) => listEvents(tx, runId, { after: 0, limit: 10 }))).map(
     ({ seq, type, data }) => [seq, type, data],
   );
@@ -114,7 +96,7 @@ describe('a run goes on by its rows', () => {
 });
 
 describe('Composio is asked', () => {
-  test.each<[string, (parked: Parked) => Promise<unknown>]>([
+  test.each<[string, (parked: ParkedRun) => Promise<unknown>]>([
     [
       'when the connection is older than some minutes',
       ({ userId }) =>

@@ -14,7 +14,6 @@ import { addNotice } from '../../db/notices.ts';
 import { forUser } from '../../db/scope.ts';
 import { usePortalLink } from '../../db/portal-links.ts';
 import { putUser } from '../../db/users.ts';
-import { addWaiter } from '../../db/waiters.ts';
 import { useDatabase } from './harness.ts';
 
 const the = useDatabase();
@@ -33,19 +32,12 @@ const SYSTEM_ONLY = [
 
 /** One row in every table that belongs to a user. */
 async function fill(userId: string): Promise<void> {
-  const { user, system, newUser, newCall, newFlow } = the();
+  const { user, system, newUser, newCall, newFlow, parkRun } = the();
   await newUser(userId);
   const { runId, callId } = await newCall(userId);
+  await parkRun(userId);
   const flow = await newFlow(userId);
   await user(userId, async (tx) => {
-    await addWaiter(tx, {
-      flowId: flow.id,
-      runId,
-      userId,
-      app: 'slack',
-      reason: 'missing',
-      state: 'waiting',
-    });
     await openAttempt(tx, flow);
     await usePortalLink(tx, { link: sha256(userId), userId, session: sha256('session') });
     await openEpisode(tx, { userId, app: 'slack', accountId: 'ca_1', status: 'EXPIRED' });

@@ -2,25 +2,16 @@
 import { expect, test } from 'vitest';
 import { completeFlow, endFlow } from '../../db/flows.ts';
 import { resumeRunAtOnce } from '../../db/resume-run.ts';
-import { markRunStarted, setRunStatus } from '../../db/runs.ts';
 import { asSystemOnce, forUserInTurn } from '../../db/scope.ts';
 import { countUnheardWakes } from '../../db/unheard-wakes.ts';
-import { addWaiter } from '../../db/waiters.ts';
 import { useDatabase } from './harness.ts';
 
 const the = useDatabase();
 const count = (): Promise<number> => asSystemOnce(the().db, countUnheardWakes());
 
 async function park(): Promise<{ userId: string; runId: string; flowId: string }> {
-  const userId = await the().newUser();
-  const { id: runId } = await the().newRun(userId);
-  const { id: flowId } = await the().newFlow(userId);
-  await the().user(userId, async (tx) => {
-    await markRunStarted(tx, runId, ['slack']);
-    await addWaiter(tx, { flowId, runId, userId, app: 'slack', reason: 'missing', state: 'waiting' });
-    await setRunStatus(tx, runId, 'waiting_for_connection');
-  });
-  return { userId, runId, flowId };
+  const { flows, ...parked } = await the().parkRun(await the().newUser());
+  return { ...parked, flowId: flows.get('slack')?.id ?? '' };
 }
 
 test('counts them from the completion of their flow until they go on, for some seconds at most', async () => {
