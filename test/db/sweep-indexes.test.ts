@@ -126,11 +126,11 @@ test('sweeps look among what is open only', async () => {
   await raw('truncate users cascade');
   const { userId, runId, attempt } = await park(db, 'over');
   await goOn(db, { userId, runId, attempt });
-  // As many again of what has ended, by copies of one.
+  // Thousands that have ended, by copies of one.
   const copy = (table: string, changes: object) =>
     raw(
       `insert into ${table} select (jsonb_populate_record(t, $1::jsonb
-         || jsonb_build_object('id', 'ended' || i, 'token', 'ended' || i, 'dedupe_key', 'ended' || i))).*
+         || jsonb_build_object('id', 'ended' || i, 'token', 'ended' || i))).*
        from ${table} t, generate_series(1, 5000) i where t.user_id = $2`,
       [JSON.stringify(changes), userId],
     );
@@ -156,8 +156,7 @@ test('sweeps look among what is open only', async () => {
     await tellReads(db);
     const after = await reads();
     const readMore = Object.keys(after).filter((name) => after[name] !== before[name]);
-    expect([sweep.toString(), readMore]).toEqual([sweep.toString(), [expect.stringMatching(/^\w+$/)]]);
-    expect(INDEXES).toContain(readMore[0]);
+    expect(readMore, sweep.toString()).toEqual([expect.toBeOneOf(INDEXES)]);
   }
   await db.destroy();
 });
